@@ -1,0 +1,131 @@
+package legacy
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// A Dialect is a version of the WebSocket protocol as its opening handshake
+// announces it. The zero value is no WebSocket at all: plain HTTP.
+type Dialect uint8
+
+// The dialects that shipped in browsers. Every other version was an
+// intermediate draft that none enabled.
+const (
+	HTTP    Dialect = 0
+	Hixie75 Dialect = 75 // draft-hixie-thewebsocketprotocol-75
+	Hixie76 Dialect = 76 // draft-hixie-thewebsocketprotocol-76 = draft-ietf-hybi-00
+	Hybi07  Dialect = 7  // Sec-WebSocket-Version: 7
+	Hybi08  Dialect = 8  // Sec-WebSocket-Version: 8, drafts 08 to 12
+	RFC6455 Dialect = 13 // Sec-WebSocket-Version: 13
+)
+
+// String returns the number that names the dialect in configuration, logs and
+// metrics: "75", "76", "7", "8" or "13"; "http" for the zero value.
+func (d Dialect) String() string {
+	if d == HTTP {
+		return "http"
+	}
+	return strconv.Itoa(int(d))
+}
+
+// Legacy reports whether the dialect has the 0x00..0xFF frames of this package.
+func (d Dialect) Legacy() bool { return d == Hixie75 || d == Hixie76 }
+
+// Detect says which dialect a request opens. A request that does not ask for
+// an upgrade to WebSocket is HTTP, without error. A request that does, but in
+// no way that could be answered with a 101, is a *HandshakeError; the
+// connection it came on may carry bytes that no header announces.
+//
+// Two keys decide for -76 whatever else is there. A Sec-WebSocket-Key without
+// a version is the mark of HAProxy 3.2, which adds one to the -75 requests it
+// forwards; it is taken for -75 only if the rest is the request of a browser
+// (Origin, and Upgrade spelt WebSocket).
+func Detect(r *http.Request) (Dialect, error) {
+	h := r.Header
+	keyed := len(h["Sec-Websocket-Key1"]) > 0 || len(h["Sec-Websocket-Key2"]) > 0
+	if !hasToken(h["Upgrade"], "websocket") || !hasToken(h["Connection"], "upgrade") {
+		if keyed {
+			return HTTP, refuse(UpgradeMissing, "Upgrade or Connection")
+		}
+		return HTTP, nil
+	}
+	switch {
+	case r.Method != http.MethodGet:
+		return HTTP, refuse(MethodNotGet, r.Method)
+	case r.ProtoMajor != 1 || r.ProtoMinor != 1:
+		return HTTP, refuse(HTTPVersion, r.Proto)
+	case r.Host == "":
+		return HTTP, refuse(HostMissing, "Host")
+	case keyed:
+		return detectKeyed(h)
+	}
+	return detectVersion(h)
+}
+
+// detectKeyed tells -76 from the drafts hybi-01 to -03, which kept its
+// handshake and changed the frames.
+func detectKeyed(h http.Header) (Dialect, error) {
+	if draft := h["Sec-Websocket-Draft"]; len(draft) > 0 && (len(draft) > 1 || draft[0] != "0") {
+		return HTTP, refuse(DraftUnsupported, strings.Join(draft, ", "))
+	}
+	for _, name := range []string{"Sec-Websocket-Key1", "Sec-Websocket-Key2"} {
+		switch len(h[name]) {
+		case 0:
+			return HTTP, refuse(KeyMissing, name)
+		case 1:
+		default:
+			return HTTP, refuse(KeyRepeated, name)
+		}
+	}
+	return Hixie76, nil
+}
+
+func detectVersion(h http.Header) (Dialect, error) {
+	version, key := h["Sec-Websocket-Version"], h["Sec-Websocket-Key"]
+	switch {
+	case len(version) == 0 && len(key) == 0:
+		return Hixie75, nil
+	case len(version) == 0:
+		if h.Get("Origin") != "" && h.Get("Upgrade") == "WebSocket" {
+			return Hixie75, nil
+		}
+		return HTTP, refuse(VersionMissing, "Sec-WebSocket-Key")
+	case len(version) > 1:
+		return HTTP, refuse(VersionUnsupported, strings.Join(version, ", "))
+	}
+	var d Dialect
+	switch version[0] {
+	case "7":
+		d = Hybi07
+	case "8":
+		d = Hybi08
+	case "13":
+		d = RFC6455
+	default:
+		return HTTP, refuse(VersionUnsupported, version[0])
+	}
+	switch len(key) {
+	case 1:
+		return d, nil
+	case 0:
+		return HTTP, refuse(KeyMissing, "Sec-WebSocket-Key")
+	}
+	return HTTP, refuse(KeyRepeated, "Sec-WebSocket-Key")
+}
+
+// hasToken reports whether a comma-separated header field holds the token,
+// in any case.
+func hasToken(values []string, token string) bool {
+	for _, v := range values {
+		for v != "" {
+			var t string
+			t, v, _ = strings.Cut(v, ",")
+			if strings.EqualFold(strings.Trim(t, " \t"), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
