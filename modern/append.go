@@ -1,0 +1,41 @@
+package modern
+
+import "encoding/binary"
+
+// AppendHeader appends the header of a frame as a client sends it: the length
+// in its shortest form, the mask bit, the key (RFC 6455 section 5.2). It adds
+// at most MaxHeader bytes.
+func AppendHeader(dst []byte, fin bool, op Opcode, length int, key Key) []byte {
+	b0 := byte(op)
+	if fin {
+		b0 |= finBit
+	}
+	switch {
+	case length < 126:
+		dst = append(dst, b0, maskBit|byte(length))
+	case length < 1<<16:
+		dst = append(dst, b0, maskBit|126, byte(length>>8), byte(length))
+	default:
+		dst = append(dst, b0, maskBit|127)
+		dst = binary.BigEndian.AppendUint64(dst, uint64(length))
+	}
+	return append(dst, key[:]...)
+}
+
+// AppendFrame appends a masked frame.
+func AppendFrame(dst []byte, fin bool, op Opcode, payload []byte, key Key) []byte {
+	dst = AppendHeader(dst, fin, op, len(payload), key)
+	at := len(dst)
+	dst = append(dst, payload...)
+	Mask(dst[at:], dst[at:], key)
+	return dst
+}
+
+// AppendClose appends a masked Close frame with a code, or with an empty
+// payload for NoStatus (RFC 6455 section 5.5.1).
+func AppendClose(dst []byte, code uint16, key Key) []byte {
+	if code == NoStatus {
+		return AppendFrame(dst, true, Close, nil, key)
+	}
+	return AppendFrame(dst, true, Close, binary.BigEndian.AppendUint16(nil, code), key)
+}

@@ -1,0 +1,211 @@
+package modern
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// maxAnswer bounds the head of a backend's answer.
+const maxAnswer = 64 << 10
+
+// A Dialer opens connections to one backend.
+type Dialer struct {
+	// Address is host:port, TLS nil for a plain connection.
+	Address string
+	TLS     *tls.Config
+}
+
+// A Request is what the opening handshake towards the backend takes over from
+// a client's.
+type Request struct {
+	Host      string
+	Target    string      // path and query, sent byte for byte
+	Header    http.Header // without the fields that belong to the handshake itself
+	Protocols []string    // subprotocols to offer
+}
+
+// A Backend is an open connection to a backend.
+type Backend struct {
+	Conn     net.Conn
+	Rest     []byte      // what the backend sent behind its 101
+	Header   http.Header // of the 101
+	Protocol string      // the subprotocol it selected; empty if none
+}
+
+// Dial connects and completes the opening handshake of RFC 6455. The context
+// bounds both; when it ends, so does the dialling. The error is a
+// *RefusedError, whose Response the caller must close, or a *DialError.
+func (d *Dialer) Dial(ctx context.Context, r Request) (*Backend, error) {
+	conn, err := d.connect(ctx)
+	if err != nil {
+		return nil, dialError(Unreachable, err)
+	}
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	b, err := handshake(ctx, conn, r)
+	if !stop() && err == nil {
+		err = dialError(Unreachable, ctx.Err())
+	}
+	if refused := new(RefusedError); err != nil && !errors.As(err, &refused) {
+		conn.Close()
+		return nil, err
+	}
+	return b, err
+}
+
+func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", d.Address)
+	if err != nil || d.TLS == nil {
+		return conn, err
+	}
+	secure := tls.Client(conn, d.TLS)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secure, nil
+}
+
+// handshake is gorilla's, on a connection that shows it the head of the answer
+// and nothing else.
+func handshake(ctx context.Context, conn net.Conn, r Request) (*Backend, error) {
+	hc := &headConn{Conn: conn, target: r.Target}
+	dialer := websocket.Dialer{
+		NetDialContext:  func(context.Context, string, string) (net.Conn, error) { return hc, nil },
+		Subprotocols:    r.Protocols,
+		ReadBufferSize:  1024,
+		WriteBufferSize: 16, // gorilla writes only the request, past this buffer
+	}
+	header := r.Header.Clone()
+	header.Set("Host", r.Host)
+	if _, ok := header["User-Agent"]; !ok {
+		header["User-Agent"] = []string{""} // or Go adds its own
+	}
+	_, resp, err := dialer.DialContext(ctx, "ws://backend/", header)
+	switch {
+	case err == nil:
+		return accepted(hc, resp, r)
+	case !errors.Is(err, websocket.ErrBadHandshake):
+		return nil, dialError(BadAnswer, err)
+	case resp.StatusCode == http.StatusSwitchingProtocols:
+		return nil, &DialError{Reason: BadAnswer, Err: errors.New("Upgrade, Connection or Sec-WebSocket-Accept is wrong")}
+	}
+	return nil, refused(hc)
+}
+
+// accepted checks what gorilla leaves to its caller.
+func accepted(hc *headConn, resp *http.Response, r Request) (*Backend, error) {
+	if ext := resp.Header["Sec-Websocket-Extensions"]; len(ext) > 0 {
+		return nil, &DialError{Reason: UnofferedExtension, Err: fmt.Errorf("%.64q", ext)}
+	}
+	selected := resp.Header["Sec-Websocket-Protocol"]
+	if len(selected) > 1 || len(selected) == 1 && !slices.Contains(r.Protocols, selected[0]) {
+		return nil, &DialError{Reason: UnofferedSubprotocol, Err: fmt.Errorf("%.64q", selected)}
+	}
+	return &Backend{
+		Conn:     hc.Conn,
+		Rest:     bytes.Clone(hc.buf[hc.head:]),
+		Header:   resp.Header,
+		Protocol: resp.Header.Get("Sec-Websocket-Protocol"),
+	}, nil
+}
+
+// refused reads the head once more, now with the body behind it.
+func refused(hc *headConn) error {
+	br := bufio.NewReader(io.MultiReader(bytes.NewReader(hc.buf), hc.Conn))
+	resp, err := http.ReadResponse(br, nil)
+	if err != nil {
+		return dialError(BadAnswer, err)
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{resp.Body, hc.Conn}
+	return &RefusedError{Response: resp}
+}
+
+// dialError tells a timeout from other causes.
+func dialError(otherwise Reason, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
+		otherwise = DialTimeout
+	}
+	return &DialError{Reason: otherwise, Err: err}
+}
+
+// A headConn is the connection to a backend as gorilla's Dialer sees it: it
+// sends the request target as the client spelt it, which a url.URL may not
+// keep, and it ends where the head of the answer ends, so that nothing behind
+// the head is lost in gorilla's buffer.
+type headConn struct {
+	net.Conn
+	target string
+	sent   bool
+	buf    []byte
+	head   int // end of the head in buf; 0 until it is complete
+	given  int
+}
+
+func (c *headConn) Write(p []byte) (int, error) {
+	if c.sent {
+		return c.Conn.Write(p)
+	}
+	c.sent = true
+	_, rest, _ := bytes.Cut(p, []byte("\r\n"))
+	request := fmt.Appendf(make([]byte, 0, len(p)+len(c.target)), "GET %s HTTP/1.1\r\n%s", c.target, rest)
+	if _, err := c.Conn.Write(request); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func (c *headConn) Read(p []byte) (int, error) {
+	for c.head == 0 {
+		if len(c.buf) >= maxAnswer {
+			return 0, fmt.Errorf("the head of the answer is longer than %d bytes", maxAnswer)
+		}
+		c.buf = slices.Grow(c.buf, 1024)
+		n, err := c.Conn.Read(c.buf[len(c.buf):cap(c.buf)])
+		c.buf = c.buf[:len(c.buf)+n]
+		c.findHead()
+		if err != nil && c.head == 0 {
+			return 0, fmt.Errorf("%w after %d bytes of the answer", err, len(c.buf))
+		}
+	}
+	if c.given == c.head {
+		return 0, io.EOF
+	}
+	n := copy(p, c.buf[c.given:c.head])
+	c.given += n
+	return n, nil
+}
+
+// findHead looks for the end of the head and passes over interim answers, 1xx
+// but not 101 (RFC 9110 section 15.2).
+func (c *headConn) findHead() {
+	for {
+		end := bytes.Index(c.buf, []byte("\r\n\r\n"))
+		if end < 0 {
+			return
+		}
+		_, status, _ := bytes.Cut(c.buf, []byte(" "))
+		if !bytes.HasPrefix(status, []byte("1")) || bytes.HasPrefix(status, []byte("101")) {
+			c.head = end + 4
+			return
+		}
+		c.buf = c.buf[end+4:]
+	}
+}
+
+// Close leaves the connection open: a refusal's body is still to be read.
+func (c *headConn) Close() error { return nil }
