@@ -1,0 +1,186 @@
+package translate
+
+import (
+	"math"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/ws76/ws76/legacy"
+	"github.com/ws76/ws76/modern"
+)
+
+// linger is how long a side that has said its goodbye, and heard the other's,
+// waits for the end of TCP before it closes.
+const linger = time.Second
+
+// A bridge joins a client and a backend whose opening handshakes are complete.
+type bridge struct {
+	gw      *Gateway
+	dialect legacy.Dialect
+	remote  string // the client's address
+	path    string
+	since   time.Time
+	limits  *Timeouts
+
+	client, backend peer
+	up, down        pump
+	upward          up
+	downward        down
+	closing         atomic.Pointer[End]
+	parties         atomic.Int32           // pumps and goodbyes that are not over
+	answer          atomic.Pointer[[]byte] // the Pong to be sent
+
+	timer *time.Timer
+
+	// Owned by tick.
+	pinged      bool      // a Ping is out
+	heard       int64     // reads from the backend when it went out
+	carried     int64     // messages both ways
+	lastCarried time.Time // when carried was last seen to change
+}
+
+// newBridge joins the two connections; the rests are bytes already read from
+// them.
+func newBridge(gw *Gateway, hs *legacy.Handshake, client net.Conn, clientRest []byte, backend *modern.Backend) *bridge {
+	b := &bridge{gw: gw, dialect: hs.Dialect, since: time.Now(), limits: &gw.options.Timeouts}
+	b.client.init(client, b.limits.Write)
+	b.backend.init(backend.Conn, b.limits.Write)
+	limit := gw.options.MaxMessage
+	b.upward.scan = legacy.Scanner{Dialect: hs.Dialect, MaxMessage: limit, MaxSkip: maxSkip}
+	b.downward.scan.MaxMessage = limit
+	b.downward.binary = gw.options.Binary
+	b.up.init(b, &b.client, &b.backend, &b.upward, clientRest)
+	b.down.init(b, &b.backend, &b.client, &b.downward, backend.Rest)
+	b.parties.Store(4)
+	b.lastCarried = b.since
+	return b
+}
+
+// start begins to carry, each direction in a goroutine of its own. The last of
+// the four parties to leave closes both sockets.
+func (b *bridge) start() {
+	if period := b.tickPeriod(); period > 0 {
+		b.timer = time.AfterFunc(math.MaxInt64, b.tick)
+		b.timer.Reset(period)
+	}
+	go b.up.run()
+	go b.down.run()
+}
+
+func (b *bridge) ended() bool { return b.closing.Load() != nil }
+
+// end ends the bridge, once: both sides hear it in their own words, and from
+// now on everything that waits is over within the close timeout.
+func (b *bridge) end(e End) {
+	if !b.closing.CompareAndSwap(nil, &e) {
+		return
+	}
+	limit := time.Now().Add(b.limits.Close)
+	b.client.hurry(limit)
+	b.backend.hurry(limit)
+	go b.tellClient(e)
+	go b.tellBackend(e)
+}
+
+// tellClient says FF 00 to a -76 client at an orderly end, and ends TCP.
+func (b *bridge) tellClient(e End) {
+	defer b.leave()
+	var last []byte
+	if e.clean && b.dialect == legacy.Hixie76 {
+		last = legacy.AppendClose(nil)
+	}
+	b.client.goodbye(last, true)
+}
+
+// tellBackend sends a Close frame. Closing TCP is the backend's to begin
+// (RFC 6455 section 7.1.1).
+func (b *bridge) tellBackend(e End) {
+	defer b.leave()
+	var last []byte
+	if e.code != 0 {
+		last = modern.AppendClose(nil, e.code, modern.NewKey())
+	}
+	b.backend.goodbye(last, false)
+}
+
+// leave is called by each of the four parties when it is over.
+func (b *bridge) leave() {
+	if b.parties.Add(-1) > 0 {
+		return
+	}
+	if b.timer != nil {
+		b.timer.Stop()
+	}
+	b.client.conn.Close()
+	b.backend.conn.Close()
+	b.gw.closed(b)
+}
+
+// cut closes both sockets at once.
+func (b *bridge) cut() {
+	now := time.Now()
+	b.client.hurry(now)
+	b.backend.hurry(now)
+}
+
+// pong answers the newest Ping. It must not wait for the backend to read: the
+// backend may be waiting for the pump that got the Ping.
+func (b *bridge) pong(payload []byte) {
+	frame := modern.AppendFrame(nil, true, modern.Pong, payload, modern.NewKey())
+	if b.answer.Swap(&frame) == nil {
+		go b.sendPong()
+	}
+}
+
+// sendPong is started for the first of a row of Pings and takes the newest once
+// it is its turn to write; so there is at most one that waits.
+func (b *bridge) sendPong() {
+	p := &b.backend
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if frame := b.answer.Swap(nil); frame != nil && !p.done {
+		p.send(*frame)
+	}
+}
+
+func (b *bridge) tickPeriod() time.Duration {
+	ping, idle := b.limits.Ping, b.limits.Idle
+	switch {
+	case ping == 0 || idle > 0 && idle < ping:
+		return idle
+	}
+	return ping
+}
+
+// tick sends a Ping to the backend and looks whether the last one was heard,
+// and whether messages still pass. A backend whose bytes are not read, because
+// the client takes none, is not to blame for its silence.
+func (b *bridge) tick() {
+	if b.ended() {
+		return
+	}
+	if carried := b.up.messages.Load() + b.down.messages.Load(); carried != b.carried {
+		b.carried, b.lastCarried = carried, time.Now()
+	}
+	heard := b.down.reads.Load()
+	switch {
+	case b.limits.Idle > 0 && time.Since(b.lastCarried) >= b.limits.Idle:
+		b.end(endFor(ByGateway, Idle, nil))
+	case b.pinged && heard == b.heard && !b.client.busy():
+		b.end(endFor(ByBackend, BackendSilent, nil))
+	default:
+		b.heard = heard
+		b.pinged = b.limits.Ping > 0 && b.ping()
+		b.timer.Reset(b.tickPeriod())
+	}
+}
+
+// ping sends a Ping unless the backend is behind with reading anyway.
+func (b *bridge) ping() bool {
+	if b.backend.busy() {
+		return false
+	}
+	frame := modern.AppendFrame(nil, true, modern.Ping, nil, modern.NewKey())
+	return b.backend.write(frame, false) == nil
+}

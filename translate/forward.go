@@ -1,0 +1,140 @@
+package translate
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/ws76/ws76/legacy"
+	"github.com/ws76/ws76/modern"
+)
+
+// hopByHop are the fields that concern one connection only (RFC 9110 section
+// 7.6.1), besides those that Connection names.
+var hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
+
+// request is what the backend gets of a legacy client's handshake.
+func (g *Gateway) request(r *http.Request, hs *legacy.Handshake) modern.Request {
+	host := g.options.Backend.Address
+	if g.options.PreserveHost {
+		host = r.Host
+	}
+	header := endToEnd(r.Header)
+	for name, values := range header {
+		if strings.HasPrefix(name, "Sec-Websocket-") || strings.HasPrefix(name, "Websocket-") || name == "Content-Length" {
+			delete(header, name)
+		}
+		if name == "Cookie" {
+			joinCookies(header, values)
+		}
+	}
+	g.setForwarded(header, r)
+	return modern.Request{Host: host, Target: g.options.PathPrefix + hs.Resource, Header: header, Protocols: hs.Protocols()}
+}
+
+// endToEnd is a copy of a header without the fields of one connection.
+func endToEnd(h http.Header) http.Header {
+	out := make(http.Header, len(h)+3)
+	for name, values := range h {
+		if !slices.Contains(hopByHop, name) {
+			out[name] = values
+		}
+	}
+	for _, values := range h["Connection"] {
+		for name := range strings.SplitSeq(values, ",") {
+			delete(out, http.CanonicalHeaderKey(strings.TrimSpace(name)))
+		}
+	}
+	return out
+}
+
+// joinCookies makes one line of all cookies (RFC 6265 section 5.4) and drops
+// the empty line that Flash sends.
+func joinCookies(header http.Header, values []string) {
+	values = slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == "" })
+	if len(values) == 0 {
+		delete(header, "Cookie")
+		return
+	}
+	header["Cookie"] = []string{strings.Join(values, "; ")}
+}
+
+// setForwarded tells the backend who the client is. What a peer says about a
+// client before it counts only if the peer is a trusted proxy.
+func (g *Gateway) setForwarded(header http.Header, r *http.Request) {
+	peer, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		peer = r.RemoteAddr
+	}
+	before := header["X-Forwarded-For"]
+	if !g.trusts(peer) {
+		before = nil
+		for _, name := range []string{"X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "X-Real-Ip"} {
+			delete(header, name)
+		}
+	}
+	header["X-Forwarded-For"] = []string{strings.Join(append(slices.Clone(before), peer), ", ")}
+	if header.Get("X-Forwarded-Proto") == "" {
+		header["X-Forwarded-Proto"] = []string{"http"}
+		if secure(r) {
+			header["X-Forwarded-Proto"] = []string{"https"}
+		}
+	}
+	if header.Get("X-Forwarded-Host") == "" {
+		header["X-Forwarded-Host"] = []string{r.Host}
+	}
+}
+
+func (g *Gateway) trusts(peer string) bool {
+	addr, err := netip.ParseAddr(peer)
+	return err == nil && slices.ContainsFunc(g.options.TrustedProxies, func(p netip.Prefix) bool {
+		return p.Contains(addr.Unmap())
+	})
+}
+
+// location is what the client compares with its URL: as configured, else as
+// the proxies before us say the client's request was, else as it came. Only
+// the client itself compares it, so nobody need be trusted.
+func (g *Gateway) location(r *http.Request, resource string) string {
+	secure, host := secure(r), r.Host
+	if u := g.options.PublicURL; u != nil {
+		return legacy.Location(u.Scheme == "wss", u.Host, resource)
+	}
+	if proto := firstOf(r.Header.Get("X-Forwarded-Proto")); proto != "" {
+		secure = strings.EqualFold(proto, "https") || strings.EqualFold(proto, "wss")
+	}
+	if h := firstOf(r.Header.Get("X-Forwarded-Host")); h != "" && !strings.ContainsAny(h, " /\\?#@") {
+		host = h
+	}
+	return legacy.Location(secure, host, resource)
+}
+
+// firstOf is the value that the proxy nearest to the client set.
+func firstOf(list string) string {
+	first, _, _ := strings.Cut(list, ",")
+	return strings.TrimSpace(first)
+}
+
+// allowsOrigin reports whether the configuration lets the origin in.
+func (g *Gateway) allowsOrigin(origin string) bool {
+	if g.options.Origins == nil {
+		return true
+	}
+	return slices.ContainsFunc(g.options.Origins, func(allowed string) bool {
+		if suffix, wild := strings.CutPrefix(allowed, "*"); wild {
+			return strings.HasSuffix(hostOf(origin), strings.ToLower(suffix))
+		}
+		return strings.EqualFold(origin, allowed)
+	})
+}
+
+// hostOf is the host of an origin, without scheme and port.
+func hostOf(origin string) string {
+	_, host, _ := strings.Cut(strings.ToLower(origin), "://")
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		return h
+	}
+	return host
+}

@@ -1,0 +1,308 @@
+package translate
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/ws76/ws76/legacy"
+	"github.com/ws76/ws76/modern"
+)
+
+// declaredWait is how long a key3 that is announced as Content-Length: 8 is
+// waited for before the 101. A proxy that announces it and still holds it back
+// gets the 101 then.
+const declaredWait = time.Second
+
+// A Gateway is the handler of the one port: it translates -75 and -76 for its
+// backend. Serve runs it on a listener; a Gateway may also be the Handler of
+// another http.Server. All methods may be called concurrently.
+type Gateway struct {
+	options Options
+	logger  hclog.Logger
+	server  *http.Server
+
+	mu       sync.Mutex
+	stats    Stats // without what is open
+	bridges  map[*bridge]struct{}
+	reserved int           // handshakes under way, and bridges
+	draining chan struct{} // closed when no more are accepted
+	empty    chan struct{} // closed when draining and reserved is 0
+}
+
+// New returns a Gateway; it does nothing until it is served.
+func New(o Options) *Gateway {
+	o.Timeouts.setDefaults()
+	if o.Logger == nil {
+		o.Logger = hclog.NewNullLogger()
+	}
+	if o.Binary == "" {
+		o.Binary = BinaryClose
+	}
+	g := &Gateway{
+		options:  o,
+		logger:   o.Logger,
+		bridges:  map[*bridge]struct{}{},
+		draining: make(chan struct{}),
+		empty:    make(chan struct{}),
+	}
+	g.server = &http.Server{
+		Handler:           g,
+		ReadHeaderTimeout: o.Timeouts.Head,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    maxHead - 4<<10,
+		ConnContext:       connContext,
+		ConnState:         nextHead,
+		ErrorLog:          o.Logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn}),
+	}
+	return g
+}
+
+// Serve accepts clients until Shutdown, or until the listener fails. It may be
+// called for several listeners. It returns http.ErrServerClosed after Shutdown.
+func (g *Gateway) Serve(ln net.Listener) error { return g.server.Serve(headListener{ln}) }
+
+// ServeHTTP answers one request; an opening handshake of -75 or -76 that
+// succeeds takes the connection over and outlives the call.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	d, err := legacy.Detect(r)
+	switch {
+	case err != nil:
+		g.refuse(w, r, d, handshakeRefusal(err))
+	case d == legacy.HTTP:
+		g.refuse(w, r, d, refusal{reason: NotSupported, status: http.StatusUpgradeRequired, header: http.Header{"Upgrade": {"WebSocket"}}})
+	case !d.Legacy():
+		g.refuse(w, r, d, refusal{reason: NotSupported, status: http.StatusNotImplemented})
+	case g.options.Dialects != nil && !slices.Contains(g.options.Dialects, d):
+		g.refuse(w, r, d, refusal{reason: DialectNotAllowed, status: http.StatusForbidden})
+	default:
+		g.open(w, r, d)
+	}
+}
+
+// open is the opening handshake of a legacy client: checks, backend, 101,
+// bridge.
+func (g *Gateway) open(w http.ResponseWriter, r *http.Request, d legacy.Dialect) {
+	hs, err := legacy.NewHandshake(r, d, rawHead(r))
+	if err != nil {
+		g.refuse(w, r, d, handshakeRefusal(err))
+		return
+	}
+	if !g.allowsOrigin(hs.Origin) {
+		g.refuse(w, r, d, refusal{reason: OriginNotAllowed, status: http.StatusForbidden, detail: hs.Origin})
+		return
+	}
+	if reason := g.reserve(); reason != "" {
+		g.refuse(w, r, d, refusal{reason: reason, status: http.StatusServiceUnavailable, header: http.Header{"Retry-After": {"1"}}})
+		return
+	}
+	began := time.Now()
+	backend, err := g.dial(r, hs)
+	if err != nil {
+		g.release()
+		if r.Context().Err() != nil {
+			g.left(r, d, err)
+			return
+		}
+		g.refuse(w, r, d, dialRefusal(err))
+		return
+	}
+	b := g.accept(w, r, hs, backend)
+	if b == nil {
+		g.release()
+		return
+	}
+	g.opened(b, r, time.Since(began))
+	b.start()
+}
+
+// dial asks the backend. A selection of subprotocol that the client would drop
+// the connection for counts as a refusal.
+func (g *Gateway) dial(r *http.Request, hs *legacy.Handshake) (*modern.Backend, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), g.options.Timeouts.Dial)
+	defer cancel()
+	backend, err := g.options.Backend.Dial(ctx, g.request(r, hs))
+	if err != nil {
+		return nil, err
+	}
+	if err := hs.CheckProtocol(backend.Protocol); err != nil {
+		g.hangUp(backend, modern.ProtocolFailure)
+		return nil, err
+	}
+	return backend, nil
+}
+
+// accept answers the client with its 101. It returns nil if the client was not
+// there for all of it; the backend has been told then.
+func (g *Gateway) accept(w http.ResponseWriter, r *http.Request, hs *legacy.Handshake, backend *modern.Backend) *bridge {
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		g.hangUp(backend, modern.InternalError)
+		g.left(r, hs.Dialect, err)
+		return nil
+	}
+	conn.SetDeadline(time.Time{})
+	if hs.Declared {
+		legacy.AwaitKey3(conn, rw.Reader, declaredWait)
+	}
+	err = hs.Accept(conn, rw.Reader, legacy.Answer{
+		Location:  g.location(r, hs.Resource),
+		Protocol:  backend.Protocol,
+		SetCookie: backend.Header["Set-Cookie"],
+	}, g.options.Timeouts.Key3)
+	if err != nil {
+		g.hangUp(backend, modern.GoingAway)
+		conn.Close()
+		g.left(r, hs.Dialect, err)
+		return nil
+	}
+	return newBridge(g, hs, bare(conn), buffered(rw.Reader), backend)
+}
+
+// buffered is a copy of what a reader holds, nil if it holds nothing.
+func buffered(br *bufio.Reader) []byte {
+	if br.Buffered() == 0 {
+		return nil
+	}
+	held, _ := br.Peek(br.Buffered())
+	return bytes.Clone(held)
+}
+
+// hangUp ends a backend connection that nothing has been carried on.
+func (g *Gateway) hangUp(backend *modern.Backend, code uint16) {
+	backend.Conn.SetDeadline(time.Now().Add(g.options.Timeouts.Close))
+	backend.Conn.Write(modern.AppendClose(nil, code, modern.NewKey()))
+	backend.Conn.Close()
+}
+
+// reserve makes room for one more connection, or says why there is none.
+func (g *Gateway) reserve() Reason {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.Draining() {
+		return ShuttingDown
+	}
+	if limit := g.options.MaxConnections; limit > 0 && g.reserved >= limit {
+		return TooManyConnections
+	}
+	g.reserved++
+	return ""
+}
+
+// release gives the room of a reservation back.
+func (g *Gateway) release() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.reserved--
+	g.checkEmpty()
+}
+
+func (g *Gateway) checkEmpty() {
+	if g.Draining() && g.reserved == 0 {
+		close(g.empty)
+	}
+}
+
+// opened enters a bridge into the registry; if the gateway began to shut down
+// during its handshake, it is shut down as well.
+func (g *Gateway) opened(b *bridge, r *http.Request, took time.Duration) {
+	b.remote, b.path = r.RemoteAddr, strings.Clone(r.URL.Path)
+	g.mu.Lock()
+	g.bridges[b] = struct{}{}
+	g.stats.opened(b)
+	g.mu.Unlock()
+	g.logger.Info("connection opened", "dialect", b.dialect.String(), "client", b.remote, "path", hclog.Quote(b.path), "seconds", took.Seconds())
+	if g.Draining() {
+		b.end(endFor(ByGateway, ShuttingDown, nil))
+	}
+}
+
+// closed is called by a bridge that is over.
+func (g *Gateway) closed(b *bridge) {
+	e := b.closing.Load()
+	args := []any{
+		"dialect", b.dialect.String(), "client", b.remote, "path", hclog.Quote(b.path), "seconds", time.Since(b.since).Seconds(),
+		"messages_up", b.up.messages.Load(), "bytes_up", b.up.bytes.Load(),
+		"messages_down", b.down.messages.Load(), "bytes_down", b.down.bytes.Load(),
+		"by", string(e.By), "reason", string(e.Reason),
+	}
+	if e.Err != nil {
+		args = append(args, "error", e.Err)
+	}
+	g.logger.Info("connection closed", args...)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.bridges, b)
+	g.stats.closed(b, e)
+	g.reserved--
+	g.checkEmpty()
+}
+
+// left counts and logs a client that was not there for all of its handshake.
+func (g *Gateway) left(r *http.Request, d legacy.Dialect, err error) {
+	reason := ClientLeft
+	var handshake *legacy.HandshakeError
+	if errors.As(err, &handshake) {
+		reason = Reason(handshake.Reason)
+	}
+	g.countRefused(d, reason)
+	g.logger.Warn("opening handshake not completed", "dialect", d.String(), "client", r.RemoteAddr, "path", hclog.Quote(r.URL.Path), "reason", string(reason), "error", err)
+}
+
+func (g *Gateway) countRefused(d legacy.Dialect, r Reason) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.stats.refused(d, r)
+}
+
+// Draining reports whether Shutdown has begun.
+func (g *Gateway) Draining() bool {
+	select {
+	case <-g.draining:
+		return true
+	default:
+		return false
+	}
+}
+
+// Shutdown stops accepting, answers handshakes with 503, closes every
+// connection in its dialect and returns when all are closed. When the context
+// ends first, it closes what is left without a word and returns the context's
+// error.
+func (g *Gateway) Shutdown(ctx context.Context) error {
+	g.mu.Lock()
+	if !g.Draining() {
+		close(g.draining)
+		g.checkEmpty()
+	}
+	bridges := make([]*bridge, 0, len(g.bridges))
+	for b := range g.bridges {
+		bridges = append(bridges, b)
+	}
+	g.mu.Unlock()
+	for _, b := range bridges {
+		b.end(endFor(ByGateway, ShuttingDown, nil))
+	}
+	err := g.server.Shutdown(ctx)
+	select {
+	case <-g.empty:
+		return err
+	case <-ctx.Done():
+	}
+	g.server.Close()
+	g.mu.Lock()
+	for b := range g.bridges {
+		b.cut()
+	}
+	g.mu.Unlock()
+	return ctx.Err()
+}

@@ -1,0 +1,83 @@
+package translate
+
+import (
+	"maps"
+
+	"github.com/ws76/ws76/legacy"
+)
+
+// Stats is what a Gateway has done since it was made.
+type Stats struct {
+	Open     map[legacy.Dialect]int64   // connections open now
+	Opened   map[legacy.Dialect]int64   // connections ever opened
+	Traffic  map[legacy.Dialect]Traffic // of open and closed connections
+	Refused  map[Refused]int64          // handshakes that did not become a connection
+	Closed   map[Closed]int64           // connections that ended
+	Skipped  int64                      // frames of reserved types dropped
+	Repaired int64                      // messages in which U+FFFD was put
+}
+
+// Traffic is messages and their bytes, up to the backend and down from it.
+type Traffic struct {
+	MessagesUp, BytesUp     int64
+	MessagesDown, BytesDown int64
+}
+
+// Refused is a kind of refusal.
+type Refused struct {
+	Dialect legacy.Dialect
+	Reason  Reason
+}
+
+// Closed is a kind of end.
+type Closed struct {
+	Dialect legacy.Dialect
+	By      Side
+	Reason  Reason
+}
+
+func (t Traffic) plus(b *bridge) Traffic {
+	t.MessagesUp += b.up.messages.Load()
+	t.BytesUp += b.up.bytes.Load()
+	t.MessagesDown += b.down.messages.Load()
+	t.BytesDown += b.down.bytes.Load()
+	return t
+}
+
+// opened counts a bridge in. Like the others it is called with g.mu held, when
+// a connection opens or closes, never for a message.
+func (s *Stats) opened(b *bridge) { count(&s.Opened, b.dialect) }
+
+func (s *Stats) refused(d legacy.Dialect, r Reason) { count(&s.Refused, Refused{d, r}) }
+
+func (s *Stats) closed(b *bridge, e *End) {
+	count(&s.Closed, Closed{b.dialect, e.By, e.Reason})
+	if s.Traffic == nil {
+		s.Traffic = map[legacy.Dialect]Traffic{}
+	}
+	s.Traffic[b.dialect] = s.Traffic[b.dialect].plus(b)
+	s.Skipped += b.upward.skipped
+	s.Repaired += b.upward.repaired
+}
+
+func count[K comparable](m *map[K]int64, key K) {
+	if *m == nil {
+		*m = map[K]int64{}
+	}
+	(*m)[key]++
+}
+
+// Stats returns a snapshot.
+func (g *Gateway) Stats() Stats {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.stats
+	s.Opened, s.Refused, s.Closed = maps.Clone(s.Opened), maps.Clone(s.Refused), maps.Clone(s.Closed)
+	s.Open, s.Traffic = map[legacy.Dialect]int64{}, map[legacy.Dialect]Traffic{}
+	maps.Copy(s.Traffic, g.stats.Traffic)
+	for b := range g.bridges {
+		s.Open[b.dialect]++
+		s.Traffic[b.dialect] = s.Traffic[b.dialect].plus(b)
+	}
+	return s
+}

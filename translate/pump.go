@@ -1,0 +1,250 @@
+package translate
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/ws76/ws76/legacy"
+)
+
+const (
+	// bufferSize is what a pump reads into and writes from.
+	bufferSize = 64 << 10
+	// readSize is how much of a buffer is read into: what one read brings,
+	// translated, fits another buffer, but for many small messages.
+	readSize = bufferSize - 2*minRoom
+	// maxRest is the largest unfinished message that is copied out of its
+	// buffer while the pump waits for more.
+	maxRest = 1 << 10
+	// waitSize is what a pump holds while it waits for a connection that is
+	// not a bare socket: TLS cannot say that it is readable.
+	waitSize = 4 << 10
+)
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// A transducer turns the bytes of one side into those of the other.
+type transducer interface {
+	transform(dst, src []byte, full bool) (nDst, nSrc int, err error)
+	// between reports whether what was taken so far ends between messages.
+	between() bool
+	// unfinished reports whether what was given so far ends inside a message
+	// that nothing may interrupt.
+	unfinished() bool
+	// counts is what has been given so far.
+	counts() (messages, bytes int64)
+}
+
+// A pump carries one direction. Its state is here and not on a stack: step can
+// be left where it would block, and entered again when there is more to read.
+type pump struct {
+	b        *bridge
+	src, dst *peer
+	tr       transducer
+	enter    func(fd uintptr) bool // step, bound once
+
+	// Owned by the goroutine of run.
+	in   *[bufferSize]byte // nil while there is nothing to do
+	n    int               // bytes in it
+	rest []byte            // what in held when it was given back
+	deaf bool              // dst is broken: what comes is read and dropped
+
+	// Written by the goroutine of run, read by anybody.
+	messages, bytes, reads atomic.Int64
+}
+
+func (p *pump) init(b *bridge, src, dst *peer, tr transducer, rest []byte) {
+	p.b, p.src, p.dst, p.tr, p.rest = b, src, dst, tr, rest
+	p.enter = p.step
+}
+
+// run carries until the source ends. The bridge starts it once and waits for
+// it; the end of the bridge, which sets a deadline on the source, ends it.
+func (p *pump) run() {
+	p.start()
+	if p.src.raw == nil {
+		p.runBuffered()
+	} else if err := p.src.raw.Read(p.enter); err != nil {
+		p.sourceEnded(err)
+	}
+	p.drop()
+	p.b.leave()
+}
+
+// start carries what had been read before.
+func (p *pump) start() {
+	if len(p.rest) > 0 {
+		p.load()
+		p.move()
+		p.unload()
+	}
+}
+
+// step reads and carries until the source would block; done is true when the
+// source has ended.
+func (p *pump) step(fd uintptr) (done bool) {
+	for {
+		p.load()
+		n, err := readNow(fd, p.in[p.n:readSize])
+		switch {
+		case n > 0:
+			p.n += n
+			p.reads.Add(1)
+			p.move()
+		case err == syscall.EAGAIN:
+			p.unload()
+			return false
+		case err != syscall.EINTR:
+			p.sourceEnded(err)
+			return true
+		}
+	}
+}
+
+// runBuffered is step for a source that must be read to know whether there is
+// something: the wait is in a small buffer, a large one follows when it filled.
+func (p *pump) runBuffered() {
+	wait := make([]byte, waitSize)
+	for large := false; ; {
+		b := wait
+		if large || p.in != nil {
+			p.load()
+			b = p.in[p.n:readSize]
+		}
+		n, err := p.src.conn.Read(b)
+		large = n >= waitSize
+		if p.in == nil {
+			p.load()
+			copy(p.in[p.n:readSize], b[:n])
+		}
+		if n > 0 {
+			p.n += n
+			p.reads.Add(1)
+			p.move()
+		}
+		if err != nil {
+			p.sourceEnded(notEOF(err))
+			return
+		}
+		p.unload()
+	}
+}
+
+// load makes sure of a buffer that begins with what was left.
+func (p *pump) load() {
+	if p.in == nil {
+		p.in = buffers.Get().(*[bufferSize]byte)
+		p.n = copy(p.in[:], p.rest)
+		p.rest = p.rest[:0]
+	}
+}
+
+// unload gives the buffer back, unless a large unfinished message is in it.
+func (p *pump) unload() {
+	if p.in != nil && p.n <= maxRest {
+		p.rest = append(p.rest[:0], p.in[:p.n]...)
+		p.drop()
+	}
+}
+
+func (p *pump) drop() {
+	if p.in != nil {
+		buffers.Put(p.in)
+		p.in, p.n = nil, 0
+	}
+}
+
+// move translates what the buffer holds and writes the result, once unless it
+// is longer than a buffer. After the end of the bridge nothing is written any
+// more, but the source's own goodbye is still seen.
+func (p *pump) move() {
+	out := buffers.Get().(*[bufferSize]byte)
+	src, full := p.in[:p.n], p.n == readSize
+	for w := 0; ; {
+		nDst, nSrc, err := p.tr.transform(out[w:], src, full)
+		w, src = w+nDst, src[nSrc:]
+		if ping, ok := err.(pingError); ok {
+			p.b.pong(ping)
+			continue
+		}
+		p.give(out[:w])
+		w = 0
+		if err == nil {
+			p.n = copy(p.in[:], src)
+			break
+		}
+		if err != errShortDst {
+			p.n = 0
+			p.stopped(err)
+			break
+		}
+	}
+	buffers.Put(out)
+}
+
+// give writes b, unless the other side can take no more.
+func (p *pump) give(b []byte) {
+	if len(b) == 0 || p.deaf || p.b.ended() {
+		return
+	}
+	if err := p.dst.write(b, p.tr.unfinished()); err != nil {
+		p.notTaken(err)
+		return
+	}
+	messages, bytes := p.tr.counts()
+	p.messages.Store(messages)
+	p.bytes.Store(bytes)
+}
+
+// notTaken is after a write that failed. A side that takes nothing for the
+// write timeout has ended the bridge. One that is broken has not: what it sent
+// before may still be read, its Close frame included, and then its own pump
+// ends the bridge.
+func (p *pump) notTaken(err error) {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		p.deaf = true
+		p.dst.conn.SetReadDeadline(time.Now().Add(p.b.limits.Close))
+		return
+	}
+	if p.dst == &p.b.client {
+		p.b.end(endFor(ByClient, ClientSlow, nil))
+	} else {
+		p.b.end(endFor(ByBackend, BackendSlow, nil))
+	}
+}
+
+// stopped is after the transducer's last word: an end, or the answer to ours.
+func (p *pump) stopped(err error) {
+	p.b.end(endByError(err))
+	var closed *closeError
+	if errors.Is(err, errClientClose) || errors.As(err, &closed) {
+		p.src.conn.SetReadDeadline(time.Now().Add(min(linger, p.b.limits.Close)))
+	}
+}
+
+// sourceEnded is the end of TCP, a reset, or a deadline.
+func (p *pump) sourceEnded(err error) {
+	switch {
+	case p.src == &p.b.backend:
+		p.b.end(endFor(ByBackend, BackendGone, err))
+	case err != nil, p.n+len(p.rest) > 0, !p.tr.between():
+		p.b.end(endFor(ByClient, ClientCut, err))
+	case p.b.dialect == legacy.Hixie76:
+		p.b.end(endFor(ByClient, ClientGone, nil))
+	default:
+		p.b.end(endFor(ByClient, ClientClosed, nil))
+	}
+}
+
+// notEOF is err, but nil for the regular end of TCP.
+func notEOF(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,70 @@
+package translate
+
+import (
+	"github.com/ws76/ws76/legacy"
+	"github.com/ws76/ws76/modern"
+)
+
+// A Reason is the word for why a handshake was refused or a connection ended:
+// one of the constants below, a legacy.Reason or a modern.Reason. Logs, metrics
+// and the bodies of refusals have the same word.
+type Reason string
+
+// Reasons of refusals, besides those of legacy.HandshakeError and
+// modern.DialError.
+const (
+	BackendRefused     Reason = "backend-refused"
+	DialectNotAllowed  Reason = "dialect-not-allowed"
+	NotSupported       Reason = "not-supported"
+	OriginNotAllowed   Reason = "origin-not-allowed"
+	TooManyConnections Reason = "too-many-connections"
+	ShuttingDown       Reason = "shutting-down"
+	ClientLeft         Reason = "client-left"
+)
+
+// Reasons of ends, besides those of legacy.FrameError and modern.ProtocolError.
+const (
+	ClientClosed  Reason = "client-closed"
+	ClientGone    Reason = "client-gone"
+	ClientCut     Reason = "client-cut"
+	ClientSlow    Reason = "client-slow"
+	BackendClosed Reason = "backend-closed"
+	BackendGone   Reason = "backend-gone"
+	BackendSlow   Reason = "backend-slow"
+	BackendSilent Reason = "backend-silent"
+	InvalidUTF8   Reason = "text-utf8"
+	BinaryMessage Reason = "binary-message"
+	Idle          Reason = "idle"
+)
+
+var sentences = map[Reason]string{
+	BackendRefused:     "the backend answered the opening handshake with another status than 101",
+	DialectNotAllowed:  "this gateway is configured not to accept this version of the WebSocket protocol",
+	NotSupported:       "this gateway translates the WebSocket drafts -75 and -76 only; connect to the backend itself",
+	OriginNotAllowed:   "this gateway is configured not to accept connections from this Origin",
+	TooManyConnections: "this gateway has as many connections as it is configured to accept",
+	ShuttingDown:       "this gateway is shutting down; connect again",
+	ClientLeft:         "the client left before its opening handshake was complete",
+	ClientClosed:       "the client closed in the way of its dialect",
+	ClientGone:         "the client closed TCP between two messages without a closing handshake, as most browsers with -76 do",
+	ClientCut:          "the client's connection broke, or ended inside a message",
+	ClientSlow:         "the client did not take what was sent to it in time",
+	BackendClosed:      "the backend closed",
+	BackendGone:        "the backend's connection ended without a Close frame",
+	BackendSlow:        "the backend did not take what was sent to it in time",
+	BackendSilent:      "the backend did not answer a Ping in time",
+	InvalidUTF8:        "a text message from the backend is not UTF-8",
+	BinaryMessage:      "the backend sent a binary message, which -75 and -76 cannot carry",
+	Idle:               "no message passed in either direction for too long",
+}
+
+// Sentence says what the reason means.
+func (r Reason) Sentence() string {
+	if s, ok := sentences[r]; ok {
+		return s
+	}
+	if s := legacy.Reason(r).Sentence(); s != "" {
+		return s
+	}
+	return modern.Reason(r).Sentence()
+}
