@@ -41,7 +41,7 @@ type Handshake struct {
 // which Flash is told from WebKit where a subprotocol list is concerned.
 func NewHandshake(r *http.Request, d Dialect, head []byte) (*Handshake, error) {
 	h := &Handshake{Dialect: d, Origin: r.Header.Get("Origin"), Declared: r.ContentLength == 8}
-	resource, err := originForm(r)
+	resource, err := Resource(r)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func NewHandshake(r *http.Request, d Dialect, head []byte) (*Handshake, error) {
 	if len(h.Origin) > maxOrigin || !printable(h.Origin) {
 		return nil, refuse(BadOrigin, h.Origin)
 	}
-	if err := checkBody(r, d); err != nil {
+	if err := CheckBody(r, d); err != nil {
 		return nil, err
 	}
 	field := "Websocket-Protocol"
@@ -69,11 +69,11 @@ func NewHandshake(r *http.Request, d Dialect, head []byte) (*Handshake, error) {
 	return h, nil
 }
 
-// originForm is the path and query of the request target, which may be in
-// absolute form (RFC 9112 section 3.2.2).
-func originForm(r *http.Request) (string, error) {
+// Resource is the path and query of a request, byte for byte as the client sent
+// them; the target may be in absolute form (RFC 9112 section 3.2.2).
+func Resource(r *http.Request) (string, error) {
 	target := r.RequestURI
-	if _, rest, absolute := strings.Cut(target, "://"); absolute && !strings.HasPrefix(target, "/") {
+	if scheme, rest, absolute := strings.Cut(target, "://"); absolute && !strings.ContainsAny(scheme, "/?:") {
 		i := strings.IndexAny(rest, "/?")
 		switch {
 		case i < 0:
@@ -90,8 +90,9 @@ func originForm(r *http.Request) (string, error) {
 	return target, nil
 }
 
-// checkBody allows the one body that exists: key3, declared.
-func checkBody(r *http.Request, d Dialect) error {
+// CheckBody allows an opening handshake the one body that there is: key3 of
+// -76, declared.
+func CheckBody(r *http.Request, d Dialect) error {
 	switch {
 	case len(r.TransferEncoding) > 0:
 		return refuse(BodyNotAllowed, "Transfer-Encoding")

@@ -48,6 +48,11 @@ type Backend struct {
 // bounds both; when it ends, so does the dialling. The error is a
 // *RefusedError, whose Response the caller must close, or a *DialError.
 func (d *Dialer) Dial(ctx context.Context, r Request) (*Backend, error) {
+	return d.open(ctx, r, handshake)
+}
+
+// open connects and has the handshake done while the context lasts.
+func (d *Dialer) open(ctx context.Context, r Request, handshake func(context.Context, net.Conn, Request) (*Backend, error)) (*Backend, error) {
 	conn, err := d.connect(ctx)
 	if err != nil {
 		return nil, dialError(Unreachable, err)
@@ -99,10 +104,12 @@ func handshake(ctx context.Context, conn net.Conn, r Request) (*Backend, error) 
 	case !errors.Is(err, websocket.ErrBadHandshake):
 		return nil, dialError(BadAnswer, err)
 	case resp.StatusCode == http.StatusSwitchingProtocols:
-		return nil, &DialError{Reason: BadAnswer, Err: errors.New("Upgrade, Connection or Sec-WebSocket-Accept is wrong")}
+		return nil, &DialError{Reason: BadAnswer, Err: errWrongFields}
 	}
 	return nil, refused(hc)
 }
+
+var errWrongFields = errors.New("one of Upgrade, Connection and Sec-WebSocket-Accept is wrong")
 
 // accepted checks what gorilla leaves to its caller.
 func accepted(hc *headConn, resp *http.Response, r Request) (*Backend, error) {

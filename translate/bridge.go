@@ -25,33 +25,31 @@ type bridge struct {
 
 	client, backend peer
 	up, down        pump
-	upward          up
-	downward        down
-	closing         atomic.Pointer[End]
-	parties         atomic.Int32           // pumps and goodbyes that are not over
-	answer          atomic.Pointer[[]byte] // the Pong to be sent
+	tunnel          bool // the frames are the client's and the backend's own
+
+	closing atomic.Pointer[End]
+	parties atomic.Int32           // pumps and goodbyes that are not over
+	answer  atomic.Pointer[[]byte] // the Pong to be sent
 
 	timer *time.Timer
 
 	// Owned by tick.
 	pinged      bool      // a Ping is out
 	heard       int64     // reads from the backend when it went out
-	carried     int64     // messages both ways
+	carried     int64     // messages and bytes both ways
 	lastCarried time.Time // when carried was last seen to change
 }
 
 // newBridge joins the two connections; the rests are bytes already read from
-// them.
-func newBridge(gw *Gateway, hs *legacy.Handshake, client net.Conn, clientRest []byte, backend *modern.Backend) *bridge {
-	b := &bridge{gw: gw, dialect: hs.Dialect, since: time.Now(), limits: &gw.options.Timeouts}
+// them, the transducers nil for bytes that pass as they are.
+func newBridge(gw *Gateway, o opening, client net.Conn, clientRest []byte, backend *modern.Backend) *bridge {
+	b := &bridge{gw: gw, dialect: o.dialect(), since: time.Now(), limits: &gw.options.Timeouts}
+	b.tunnel = !b.dialect.Legacy()
 	b.client.init(client, b.limits.Write)
 	b.backend.init(backend.Conn, b.limits.Write)
-	limit := gw.options.MaxMessage
-	b.upward.scan = legacy.Scanner{Dialect: hs.Dialect, MaxMessage: limit, MaxSkip: maxSkip}
-	b.downward.scan.MaxMessage = limit
-	b.downward.binary = gw.options.Binary
-	b.up.init(b, &b.client, &b.backend, &b.upward, clientRest)
-	b.down.init(b, &b.backend, &b.client, &b.downward, backend.Rest)
+	up, down := o.transducers(&gw.options)
+	b.up.init(b, &b.client, &b.backend, up, clientRest)
+	b.down.init(b, &b.backend, &b.client, down, backend.Rest)
 	b.parties.Store(4)
 	b.lastCarried = b.since
 	return b
@@ -86,22 +84,30 @@ func (b *bridge) end(e End) {
 // tellClient says FF 00 to a -76 client at an orderly end, and ends TCP.
 func (b *bridge) tellClient(e End) {
 	defer b.leave()
-	var last []byte
-	if e.clean && b.dialect == legacy.Hixie76 {
-		last = legacy.AppendClose(nil)
+	switch {
+	case b.tunnel && e.By == ByClient:
+		// What the backend still has to say is the client's.
+	case e.clean && b.dialect == legacy.Hixie76:
+		b.client.goodbye(legacy.AppendClose(nil), true)
+	default:
+		b.client.goodbye(nil, true)
 	}
-	b.client.goodbye(last, true)
 }
 
 // tellBackend sends a Close frame. Closing TCP is the backend's to begin
-// (RFC 6455 section 7.1.1).
+// (RFC 6455 section 7.1.1), but in a tunnel, whose frames are not ours.
 func (b *bridge) tellBackend(e End) {
 	defer b.leave()
-	var last []byte
-	if e.code != 0 {
-		last = modern.AppendClose(nil, e.code, modern.NewKey())
+	switch {
+	case b.tunnel && e.By == ByBackend:
+		// What the client still has to say is the backend's.
+	case b.tunnel:
+		b.backend.goodbye(nil, true)
+	case e.code != 0:
+		b.backend.goodbye(modern.AppendClose(nil, e.code, modern.NewKey()), false)
+	default:
+		b.backend.goodbye(nil, false)
 	}
-	b.backend.goodbye(last, false)
 }
 
 // leave is called by each of the four parties when it is over.
@@ -160,7 +166,7 @@ func (b *bridge) tick() {
 	if b.ended() {
 		return
 	}
-	if carried := b.up.messages.Load() + b.down.messages.Load(); carried != b.carried {
+	if carried := b.up.bytes.Load() + b.up.messages.Load() + b.down.bytes.Load() + b.down.messages.Load(); carried != b.carried {
 		b.carried, b.lastCarried = carried, time.Now()
 	}
 	heard := b.down.reads.Load()
@@ -171,7 +177,7 @@ func (b *bridge) tick() {
 		b.end(endFor(ByBackend, BackendSilent, nil))
 	default:
 		b.heard = heard
-		b.pinged = b.limits.Ping > 0 && b.ping()
+		b.pinged = b.limits.Ping > 0 && !b.tunnel && b.ping()
 		b.timer.Reset(b.tickPeriod())
 	}
 }

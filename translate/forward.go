@@ -17,10 +17,6 @@ var hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Authorization", "Prox
 
 // request is what the backend gets of a legacy client's handshake.
 func (g *Gateway) request(r *http.Request, hs *legacy.Handshake) modern.Request {
-	host := g.options.Backend.Address
-	if g.options.PreserveHost {
-		host = r.Host
-	}
 	header := endToEnd(r.Header)
 	for name, values := range header {
 		if strings.HasPrefix(name, "Sec-Websocket-") || strings.HasPrefix(name, "Websocket-") || name == "Content-Length" {
@@ -31,7 +27,15 @@ func (g *Gateway) request(r *http.Request, hs *legacy.Handshake) modern.Request 
 		}
 	}
 	g.setForwarded(header, r)
-	return modern.Request{Host: host, Target: g.options.PathPrefix + hs.Resource, Header: header, Protocols: hs.Protocols()}
+	return modern.Request{Host: g.backendHost(r), Target: g.options.PathPrefix + hs.Resource, Header: header, Protocols: hs.Protocols()}
+}
+
+// backendHost is the Host that the backend sees.
+func (g *Gateway) backendHost(r *http.Request) string {
+	if g.options.PreserveHost {
+		return r.Host
+	}
+	return g.options.Backend.Address
 }
 
 // endToEnd is a copy of a header without the fields of one connection.

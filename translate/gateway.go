@@ -18,18 +18,15 @@ import (
 	"github.com/ws76/ws76/modern"
 )
 
-// declaredWait is how long a key3 that is announced as Content-Length: 8 is
-// waited for before the 101. A proxy that announces it and still holds it back
-// gets the 101 then.
-const declaredWait = time.Second
-
 // A Gateway is the handler of the one port: it translates -75 and -76 for its
-// backend. Serve runs it on a listener; a Gateway may also be the Handler of
+// backend, tunnels versions 7, 8 and 13 to it, and is a reverse proxy for plain
+// HTTP. Serve runs it on a listener; a Gateway may also be the Handler of
 // another http.Server. All methods may be called concurrently.
 type Gateway struct {
 	options Options
 	logger  hclog.Logger
 	server  *http.Server
+	proxy   http.Handler // for plain HTTP
 
 	mu       sync.Mutex
 	stats    Stats // without what is open
@@ -55,6 +52,7 @@ func New(o Options) *Gateway {
 		draining: make(chan struct{}),
 		empty:    make(chan struct{}),
 	}
+	g.proxy = g.newProxy()
 	g.server = &http.Server{
 		Handler:           g,
 		ReadHeaderTimeout: o.Timeouts.Head,
@@ -71,17 +69,16 @@ func New(o Options) *Gateway {
 // called for several listeners. It returns http.ErrServerClosed after Shutdown.
 func (g *Gateway) Serve(ln net.Listener) error { return g.server.Serve(headListener{ln}) }
 
-// ServeHTTP answers one request; an opening handshake of -75 or -76 that
-// succeeds takes the connection over and outlives the call.
+// ServeHTTP answers one request: it translates, tunnels or proxies it. An
+// opening handshake that succeeds takes the connection over and outlives the
+// call.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d, err := legacy.Detect(r)
 	switch {
 	case err != nil:
 		g.refuse(w, r, d, handshakeRefusal(err))
 	case d == legacy.HTTP:
-		g.refuse(w, r, d, refusal{reason: NotSupported, status: http.StatusUpgradeRequired, header: http.Header{"Upgrade": {"WebSocket"}}})
-	case !d.Legacy():
-		g.refuse(w, r, d, refusal{reason: NotSupported, status: http.StatusNotImplemented})
+		g.proxy.ServeHTTP(w, r)
 	case g.options.Dialects != nil && !slices.Contains(g.options.Dialects, d):
 		g.refuse(w, r, d, refusal{reason: DialectNotAllowed, status: http.StatusForbidden})
 	default:
@@ -89,16 +86,37 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// open is the opening handshake of a legacy client: checks, backend, 101,
-// bridge.
+// An opening is the opening handshake of a client, checked but not answered.
+type opening interface {
+	dialect() legacy.Dialect
+	origin() string
+	// dial asks the backend.
+	dial(context.Context) (*modern.Backend, error)
+	// answer sends the client its 101; the connection is open when it returns
+	// nil. It leaves what follows the handshake in br.
+	answer(conn net.Conn, br *bufio.Reader, backend *modern.Backend) error
+	// abandon tells a backend that there is nobody to serve.
+	abandon(backend *modern.Backend)
+	transducers(*Options) (up, down transducer)
+}
+
+// newOpening checks a handshake; the error is a *legacy.HandshakeError.
+func (g *Gateway) newOpening(r *http.Request, d legacy.Dialect) (opening, error) {
+	if d.Legacy() {
+		return newTranslated(g, r, d)
+	}
+	return newTunnelled(g, r, d)
+}
+
+// open is an opening handshake: checks, backend, 101, bridge.
 func (g *Gateway) open(w http.ResponseWriter, r *http.Request, d legacy.Dialect) {
-	hs, err := legacy.NewHandshake(r, d, rawHead(r))
+	o, err := g.newOpening(r, d)
 	if err != nil {
 		g.refuse(w, r, d, handshakeRefusal(err))
 		return
 	}
-	if !g.allowsOrigin(hs.Origin) {
-		g.refuse(w, r, d, refusal{reason: OriginNotAllowed, status: http.StatusForbidden, detail: hs.Origin})
+	if !g.allowsOrigin(o.origin()) {
+		g.refuse(w, r, d, refusal{reason: OriginNotAllowed, status: http.StatusForbidden, detail: o.origin()})
 		return
 	}
 	if reason := g.reserve(); reason != "" {
@@ -106,17 +124,16 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request, d legacy.Dialect)
 		return
 	}
 	began := time.Now()
-	backend, err := g.dial(r, hs)
+	ctx, cancel := context.WithTimeout(r.Context(), g.options.Timeouts.Dial)
+	backend, err := o.dial(ctx)
 	if err != nil {
 		g.release()
-		if r.Context().Err() != nil {
-			g.left(r, d, err)
-			return
-		}
-		g.refuse(w, r, d, dialRefusal(err))
+		g.notOpened(w, r, d, err)
+		cancel()
 		return
 	}
-	b := g.accept(w, r, hs, backend)
+	cancel()
+	b := g.accept(w, r, o, backend)
 	if b == nil {
 		g.release()
 		return
@@ -125,47 +142,31 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request, d legacy.Dialect)
 	b.start()
 }
 
-// dial asks the backend. A selection of subprotocol that the client would drop
-// the connection for counts as a refusal.
-func (g *Gateway) dial(r *http.Request, hs *legacy.Handshake) (*modern.Backend, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), g.options.Timeouts.Dial)
-	defer cancel()
-	backend, err := g.options.Backend.Dial(ctx, g.request(r, hs))
-	if err != nil {
-		return nil, err
+// notOpened is after a dial that failed, perhaps because the client left.
+func (g *Gateway) notOpened(w http.ResponseWriter, r *http.Request, d legacy.Dialect, err error) {
+	if r.Context().Err() != nil {
+		g.left(r, d, err)
+		return
 	}
-	if err := hs.CheckProtocol(backend.Protocol); err != nil {
-		g.hangUp(backend, modern.ProtocolFailure)
-		return nil, err
-	}
-	return backend, nil
+	g.refuse(w, r, d, dialRefusal(d, err))
 }
 
 // accept answers the client with its 101. It returns nil if the client was not
 // there for all of it; the backend has been told then.
-func (g *Gateway) accept(w http.ResponseWriter, r *http.Request, hs *legacy.Handshake, backend *modern.Backend) *bridge {
+func (g *Gateway) accept(w http.ResponseWriter, r *http.Request, o opening, backend *modern.Backend) *bridge {
 	conn, rw, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		g.hangUp(backend, modern.InternalError)
-		g.left(r, hs.Dialect, err)
-		return nil
-	}
-	conn.SetDeadline(time.Time{})
-	if hs.Declared {
-		legacy.AwaitKey3(conn, rw.Reader, declaredWait)
-	}
-	err = hs.Accept(conn, rw.Reader, legacy.Answer{
-		Location:  g.location(r, hs.Resource),
-		Protocol:  backend.Protocol,
-		SetCookie: backend.Header["Set-Cookie"],
-	}, g.options.Timeouts.Key3)
-	if err != nil {
-		g.hangUp(backend, modern.GoingAway)
+	if err == nil {
+		conn.SetDeadline(time.Time{})
+		if err = o.answer(conn, rw.Reader, backend); err == nil {
+			return newBridge(g, o, bare(conn), buffered(rw.Reader), backend)
+		}
 		conn.Close()
-		g.left(r, hs.Dialect, err)
-		return nil
 	}
-	return newBridge(g, hs, bare(conn), buffered(rw.Reader), backend)
+	backend.Conn.SetDeadline(time.Now().Add(g.options.Timeouts.Close))
+	o.abandon(backend)
+	backend.Conn.Close()
+	g.left(r, o.dialect(), err)
+	return nil
 }
 
 // buffered is a copy of what a reader holds, nil if it holds nothing.
@@ -175,13 +176,6 @@ func buffered(br *bufio.Reader) []byte {
 	}
 	held, _ := br.Peek(br.Buffered())
 	return bytes.Clone(held)
-}
-
-// hangUp ends a backend connection that nothing has been carried on.
-func (g *Gateway) hangUp(backend *modern.Backend, code uint16) {
-	backend.Conn.SetDeadline(time.Now().Add(g.options.Timeouts.Close))
-	backend.Conn.Write(modern.AppendClose(nil, code, modern.NewKey()))
-	backend.Conn.Close()
 }
 
 // reserve makes room for one more connection, or says why there is none.

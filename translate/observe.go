@@ -56,8 +56,10 @@ func (s *Stats) closed(b *bridge, e *End) {
 		s.Traffic = map[legacy.Dialect]Traffic{}
 	}
 	s.Traffic[b.dialect] = s.Traffic[b.dialect].plus(b)
-	s.Skipped += b.upward.skipped
-	s.Repaired += b.upward.repaired
+	if u, ok := b.up.tr.(*up); ok {
+		s.Skipped += u.skipped
+		s.Repaired += u.repaired
+	}
 }
 
 func count[K comparable](m *map[K]int64, key K) {

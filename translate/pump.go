@@ -28,7 +28,8 @@ const (
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// A transducer turns the bytes of one side into those of the other.
+// A transducer turns the bytes of one side into those of the other. A pump
+// without one passes the bytes as they are.
 type transducer interface {
 	transform(dst, src []byte, full bool) (nDst, nSrc int, err error)
 	// between reports whether what was taken so far ends between messages.
@@ -163,6 +164,11 @@ func (p *pump) drop() {
 // is longer than a buffer. After the end of the bridge nothing is written any
 // more, but the source's own goodbye is still seen.
 func (p *pump) move() {
+	if p.tr == nil {
+		p.give(p.in[:p.n])
+		p.n = 0
+		return
+	}
 	out := buffers.Get().(*[bufferSize]byte)
 	src, full := p.in[:p.n], p.n == readSize
 	for w := 0; ; {
@@ -189,11 +195,15 @@ func (p *pump) move() {
 
 // give writes b, unless the other side can take no more.
 func (p *pump) give(b []byte) {
-	if len(b) == 0 || p.deaf || p.b.ended() {
+	if len(b) == 0 || p.deaf || p.b.ended() && !p.b.tunnel {
 		return
 	}
-	if err := p.dst.write(b, p.tr.unfinished()); err != nil {
+	if err := p.dst.write(b, p.tr != nil && p.tr.unfinished()); err != nil {
 		p.notTaken(err)
+		return
+	}
+	if p.tr == nil {
+		p.bytes.Add(int64(len(b)))
 		return
 	}
 	messages, bytes := p.tr.counts()
@@ -229,8 +239,13 @@ func (p *pump) stopped(err error) {
 
 // sourceEnded is the end of TCP, a reset, or a deadline.
 func (p *pump) sourceEnded(err error) {
+	fromClient := p.src == &p.b.client
 	switch {
-	case p.src == &p.b.backend:
+	case p.b.tunnel && fromClient:
+		p.b.end(endFor(ByClient, ClientEnded, err))
+	case p.b.tunnel:
+		p.b.end(endFor(ByBackend, BackendEnded, err))
+	case !fromClient:
 		p.b.end(endFor(ByBackend, BackendGone, err))
 	case err != nil, p.n+len(p.rest) > 0, !p.tr.between():
 		p.b.end(endFor(ByClient, ClientCut, err))

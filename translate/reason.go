@@ -15,7 +15,6 @@ type Reason string
 const (
 	BackendRefused     Reason = "backend-refused"
 	DialectNotAllowed  Reason = "dialect-not-allowed"
-	NotSupported       Reason = "not-supported"
 	OriginNotAllowed   Reason = "origin-not-allowed"
 	TooManyConnections Reason = "too-many-connections"
 	ShuttingDown       Reason = "shutting-down"
@@ -35,12 +34,13 @@ const (
 	InvalidUTF8   Reason = "text-utf8"
 	BinaryMessage Reason = "binary-message"
 	Idle          Reason = "idle"
+	ClientEnded   Reason = "client-ended"
+	BackendEnded  Reason = "backend-ended"
 )
 
 var sentences = map[Reason]string{
 	BackendRefused:     "the backend answered the opening handshake with another status than 101",
 	DialectNotAllowed:  "this gateway is configured not to accept this version of the WebSocket protocol",
-	NotSupported:       "this gateway translates the WebSocket drafts -75 and -76 only; connect to the backend itself",
 	OriginNotAllowed:   "this gateway is configured not to accept connections from this Origin",
 	TooManyConnections: "this gateway has as many connections as it is configured to accept",
 	ShuttingDown:       "this gateway is shutting down; connect again",
@@ -55,6 +55,8 @@ var sentences = map[Reason]string{
 	BackendSilent:      "the backend did not answer a Ping in time",
 	InvalidUTF8:        "a text message from the backend is not UTF-8",
 	BinaryMessage:      "the backend sent a binary message, which -75 and -76 cannot carry",
+	ClientEnded:        "the client ended its half of the tunnel",
+	BackendEnded:       "the backend ended its half of the tunnel",
 	Idle:               "no message passed in either direction for too long",
 }
 

@@ -1,12 +1,14 @@
 package translate
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -32,8 +34,8 @@ type refusal struct {
 	reason Reason
 	status int
 	header http.Header
-	body   []byte // nil = the reason and its sentence
-	detail string // for the log
+	body   io.ReadCloser // nil = the reason and its sentence
+	detail string        // for the log
 }
 
 func handshakeRefusal(err error) refusal {
@@ -46,12 +48,12 @@ func handshakeRefusal(err error) refusal {
 
 // dialRefusal is for a client whose backend did not answer 101: the backend's
 // own answer if there is one.
-func dialRefusal(err error) refusal {
+func dialRefusal(d legacy.Dialect, err error) refusal {
 	var refused *modern.RefusedError
 	var failed *modern.DialError
 	switch {
 	case errors.As(err, &refused):
-		return relay(refused.Response)
+		return relay(d, refused.Response)
 	case errors.As(err, &failed):
 		return refusal{reason: Reason(failed.Reason), status: failed.Status(), detail: err.Error()}
 	}
@@ -59,28 +61,40 @@ func dialRefusal(err error) refusal {
 }
 
 // relay takes over what a backend answered: status, all end-to-end fields, and
-// up to maxBody bytes of the body.
-func relay(resp *http.Response) refusal {
-	defer resp.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody))
-	header := endToEnd(resp.Header)
-	delete(header, "Content-Length")
-	if len(body) == 0 {
-		body = nil
-		delete(header, "Content-Type")
-		delete(header, "Content-Encoding")
-	} else if len(body) < minBody {
-		body = append(body, bytes.Repeat([]byte(" "), minBody-len(body))...)
+// the body, of which a legacy client gets at least minBody and at most maxBody
+// bytes.
+func relay(d legacy.Dialect, resp *http.Response) refusal {
+	ref := refusal{reason: BackendRefused, status: resp.StatusCode, header: endToEnd(resp.Header), body: resp.Body, detail: resp.Status}
+	delete(ref.header, "Content-Length")
+	if !d.Legacy() {
+		return ref
 	}
-	return refusal{reason: BackendRefused, status: resp.StatusCode, header: header, body: body, detail: resp.Status}
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	resp.Body.Close()
+	if len(body) == 0 {
+		delete(ref.header, "Content-Type")
+		delete(ref.header, "Content-Encoding")
+		ref.body = nil
+		return ref
+	}
+	body = append(body, bytes.Repeat([]byte(" "), max(0, minBody-len(body)))...)
+	ref.body = io.NopCloser(bytes.NewReader(body))
+	return ref
 }
 
 // refuse answers with HTTP and ends the connection: what a client has sent
 // behind the head must never be taken for a request.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, d legacy.Dialect, ref refusal) {
 	g.countRefused(d, ref.reason)
-	g.logger.Warn("opening handshake refused", "dialect", d.String(), "client", r.RemoteAddr, "path", hclog.Quote(r.URL.Path),
+	level := hclog.Warn
+	if ref.reason == BackendRefused {
+		level = hclog.Info
+	}
+	g.logger.Log(level, "opening handshake refused", "dialect", d.String(), "client", r.RemoteAddr, "path", hclog.Quote(r.URL.Path),
 		"status", ref.status, "reason", string(ref.reason), "error", hclog.Quote(ref.detail))
+	if ref.body != nil {
+		defer ref.body.Close()
+	}
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		http.Error(w, ref.text(), ref.status)
@@ -98,26 +112,23 @@ func (ref refusal) text() string {
 	return fmt.Sprintf("%d %s: %s\n%s.\n", ref.status, http.StatusText(ref.status), ref.reason, ref.reason.Sentence())
 }
 
+// write sends the refusal; its end is the end of the connection.
 func (ref refusal) write(w io.Writer) error {
 	header := ref.header.Clone()
 	if header == nil {
 		header = http.Header{}
 	}
-	body := ref.body
-	if body == nil {
-		body = []byte(ref.text())
+	resp := http.Response{StatusCode: ref.status, ProtoMajor: 1, ProtoMinor: 1, Header: header, Close: true, Body: ref.body, ContentLength: -1}
+	if ref.body == nil {
+		text := ref.text()
 		header.Set("Content-Type", "text/plain; charset=utf-8")
+		resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(text)), int64(len(text))
 	}
-	resp := http.Response{
-		StatusCode: ref.status, ProtoMajor: 1, ProtoMinor: 1, Header: header, Close: true,
-		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
-	}
-	var out bytes.Buffer
-	if err := resp.Write(&out); err != nil {
+	out := bufio.NewWriter(w)
+	if err := resp.Write(out); err != nil {
 		return err
 	}
-	_, err := w.Write(out.Bytes())
-	return err
+	return out.Flush()
 }
 
 // drain ends the gateway's half of the connection and waits for the client's.

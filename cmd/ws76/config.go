@@ -24,7 +24,7 @@ type Config struct {
 	BackendHost    HostPolicy `split_words:"true" default:"preserve" desc:"Host towards the backend: preserve the client's, or that of the backend"`
 	PublicURL      PublicURL  `split_words:"true" desc:"ws://host or wss://host[:port] that clients connect to, which -75 and -76 compare; default: X-Forwarded-Proto and -Host, else Host"`
 	TrustedProxies Networks   `split_words:"true" default:"127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7" desc:"networks whose X-Forwarded-For counts; off"`
-	Dialects       Dialects   `split_words:"true" default:"75,76" desc:"what may come in"`
+	Dialects       Dialects   `split_words:"true" default:"75,76,7,8,13" desc:"what may come in"`
 	Origins        Origins    `split_words:"true" desc:"allowed origins, exact or *.suffix of the host; default: any"`
 	Binary         Binary     `split_words:"true" default:"close" desc:"a binary message towards a legacy client: close (1003), base64, text (if it is UTF-8), drop"`
 	MaxMessage     Size       `split_words:"true" default:"64MiB" desc:"the largest message; off"`
@@ -96,13 +96,16 @@ func variableNames() []string {
 // ws76. None of our own variables ends so.
 var ofKubernetes = regexp.MustCompile(`^(WS76(?:_\w+?)?)_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$`)
 
+// forOthers are names that programs which start ws76 use for themselves.
+var forOthers = []string{"WS76_BIN"}
+
 // unknownVariables finds names that nobody would read: a setting that is
 // misspelt must not be passed over.
 func unknownVariables(environ []string) (problems []error) {
 	known := variableNames()
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, prefix) || slices.Contains(known, name) {
+		if !strings.HasPrefix(name, prefix) || slices.Contains(known, name) || slices.Contains(forOthers, name) {
 			continue
 		}
 		if m := ofKubernetes.FindStringSubmatch(name); m != nil && os.Getenv(m[1]+"_SERVICE_HOST") != "" {

@@ -117,12 +117,12 @@ type Dialects []legacy.Dialect
 // UnmarshalText reads a list of dialects.
 func (d *Dialects) UnmarshalText(text []byte) error {
 	return list(d, string(text), func(s string) (legacy.Dialect, error) {
-		for _, dialect := range []legacy.Dialect{legacy.Hixie75, legacy.Hixie76} {
+		for _, dialect := range []legacy.Dialect{legacy.Hixie75, legacy.Hixie76, legacy.Hybi07, legacy.Hybi08, legacy.RFC6455} {
 			if s == dialect.String() {
 				return dialect, nil
 			}
 		}
-		return legacy.HTTP, fmt.Errorf("%q is not a dialect; allowed: 75 and 76, separated by a comma", s)
+		return legacy.HTTP, fmt.Errorf("%q is not a dialect; allowed: 75, 76, 7, 8 and 13, separated by commas", s)
 	})
 }
 

@@ -1,0 +1,82 @@
+package translate
+
+import (
+	"encoding/binary"
+
+	"github.com/ws76/ws76/modern"
+)
+
+// adapt passes the frames of a version 7 or 8 client on, with the two things
+// mended that RFC 6455 forbids: lengths that are not in their shortest form
+// (Firefox 6 to 8 with 65535 bytes), and close codes that were never sent later
+// on. Everything else is left for the backend to judge.
+type adapt struct {
+	left  uint64 // payload of the frame under way
+	bytes int64
+}
+
+// transform has the contract of up.transform; its output is never longer than
+// its input.
+func (a *adapt) transform(dst, src []byte, _ bool) (nDst, nSrc int, err error) {
+	for nSrc < len(src) {
+		if a.left == 0 {
+			n, m := a.header(dst[nDst:], src[nSrc:])
+			if n == 0 {
+				break
+			}
+			nSrc, nDst = nSrc+n, nDst+m
+			continue
+		}
+		n := copy(dst[nDst:], src[nSrc:min(uint64(len(src)), uint64(nSrc)+a.left)])
+		a.left -= uint64(n)
+		nSrc, nDst = nSrc+n, nDst+n
+	}
+	a.bytes += int64(nDst)
+	return nDst, nSrc, nil
+}
+
+// header takes a header, and the whole of a Close frame; n is 0 if src does not
+// hold all of it.
+func (a *adapt) header(dst, src []byte) (n, m int) {
+	h, ok := modern.ParseHeader(src)
+	if !ok {
+		return 0, 0
+	}
+	if !h.Masked || h.RSV != 0 || h.Length > 1<<62 {
+		m = copy(dst, src[:h.Size]) // the backend will refuse it
+		a.left = h.Length
+		return h.Size, m
+	}
+	m = len(modern.AppendHeader(dst[:0], h.Fin, h.Opcode, int(h.Length), h.Key))
+	if h.Opcode != modern.Close || h.Length < 2 || h.Length > modern.MaxControl {
+		a.left = h.Length
+		return h.Size, m
+	}
+	end := h.Size + int(h.Length)
+	if len(src) < end {
+		return 0, 0
+	}
+	payload := dst[m : m+copy(dst[m:], src[h.Size:end])]
+	var code [2]byte
+	modern.Mask(code[:], payload[:2], h.Key)
+	binary.BigEndian.PutUint16(code[:], sendable(binary.BigEndian.Uint16(code[:])))
+	modern.Mask(payload[:2], code[:], h.Key)
+	return end, m + len(payload)
+}
+
+// sendable is what a close code of a version 7 or 8 client means in RFC 6455.
+func sendable(code uint16) uint16 {
+	switch {
+	case modern.Sendable(code):
+		return code
+	case code == 1004: // too large, until hybi-10
+		return modern.TooBig
+	case code == 1006: // Firefox 7 after a timeout
+		return modern.GoingAway
+	}
+	return modern.ProtocolFailure
+}
+
+func (a *adapt) between() bool                   { return a.left == 0 }
+func (a *adapt) unfinished() bool                { return false }
+func (a *adapt) counts() (messages, bytes int64) { return 0, a.bytes }

@@ -1,0 +1,78 @@
+package translate
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"os"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/ws76/ws76/legacy"
+	"github.com/ws76/ws76/modern"
+)
+
+// newProxy is the reverse proxy for everything that is no opening handshake.
+// It upgrades to nothing: a 101 is only ever the answer to a handshake that
+// this package has checked.
+func (g *Gateway) newProxy() http.Handler {
+	o := &g.options
+	dialer := net.Dialer{Timeout: o.Timeouts.Dial}
+	scheme := "http"
+	if o.Backend.TLS != nil {
+		scheme = "https"
+	}
+	return &httputil.ReverseProxy{
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.Out.URL.Scheme, p.Out.URL.Host = scheme, o.Backend.Address
+			p.Out.URL.Path, p.Out.URL.RawPath = o.PathPrefix+p.In.URL.Path, ""
+			if p.In.URL.RawPath != "" {
+				p.Out.URL.RawPath = o.PathPrefix + p.In.URL.RawPath
+			}
+			p.Out.URL.RawQuery = p.In.URL.RawQuery
+			p.Out.Host = g.backendHost(p.In)
+			delete(p.Out.Header, "Upgrade")
+			delete(p.Out.Header, "Connection")
+			copyForwarded(p.Out.Header, p.In.Header)
+			g.setForwarded(p.Out.Header, p.In)
+		},
+		Transport: &http.Transport{
+			DialContext:           dialer.DialContext,
+			TLSClientConfig:       o.Backend.TLS,
+			TLSHandshakeTimeout:   o.Timeouts.Dial,
+			MaxIdleConnsPerHost:   64,
+			IdleConnTimeout:       30 * time.Second,
+			ExpectContinueTimeout: time.Second,
+			DisableCompression:    true,
+		},
+		ErrorHandler: g.notProxied,
+		ErrorLog:     g.logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn}),
+	}
+}
+
+// copyForwarded puts back what ReverseProxy removed: setForwarded decides who
+// is to be believed.
+func copyForwarded(out, in http.Header) {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+		if values, ok := in[name]; ok {
+			out[name] = values
+		}
+	}
+}
+
+// notProxied answers a plain request that the backend did not.
+func (g *Gateway) notProxied(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		panic(http.ErrAbortHandler) // the client left; there is nobody to answer
+	}
+	ref := refusal{reason: Reason(modern.Unreachable), status: http.StatusBadGateway}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
+		ref = refusal{reason: Reason(modern.DialTimeout), status: http.StatusGatewayTimeout}
+	}
+	g.countRefused(legacy.HTTP, ref.reason)
+	g.logger.Warn("request not proxied", "client", r.RemoteAddr, "path", hclog.Quote(r.URL.Path), "status", ref.status, "reason", string(ref.reason), "error", err)
+	http.Error(w, ref.text(), ref.status)
+}
