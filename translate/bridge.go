@@ -23,6 +23,8 @@ type bridge struct {
 	since   time.Time
 	limits  *Timeouts
 
+	suspicion suspicion
+
 	client, backend peer
 	up, down        pump
 	tunnel          bool // the frames are the client's and the backend's own

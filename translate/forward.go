@@ -98,15 +98,16 @@ func (g *Gateway) trusts(peer string) bool {
 	})
 }
 
-// location is what the client compares with its URL: as configured, else as
-// the proxies before us say the client's request was, else as it came. Only
-// the client itself compares it, so nobody need be trusted.
+// location is what the client compares with its URL: as configured, else TLS as
+// the connection shows it, else as the proxies before us say the request was,
+// else as it came. Only the client itself compares it, so nobody need be
+// trusted.
 func (g *Gateway) location(r *http.Request, resource string) string {
 	secure, host := secure(r), r.Host
 	if u := g.options.PublicURL; u != nil {
 		return legacy.Location(u.Scheme == "wss", u.Host, resource)
 	}
-	if proto := firstOf(r.Header.Get("X-Forwarded-Proto")); proto != "" {
+	if proto := firstOf(r.Header.Get("X-Forwarded-Proto")); proto != "" && !secure {
 		secure = strings.EqualFold(proto, "https") || strings.EqualFold(proto, "wss")
 	}
 	if h := firstOf(r.Header.Get("X-Forwarded-Host")); h != "" && !strings.ContainsAny(h, " /\\?#@") {

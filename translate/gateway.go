@@ -28,6 +28,8 @@ type Gateway struct {
 	server  *http.Server
 	proxy   http.Handler // for plain HTTP
 
+	diagnoses diagnoses
+
 	mu       sync.Mutex
 	stats    Stats // without what is open
 	bridges  map[*bridge]struct{}
@@ -74,11 +76,14 @@ func (g *Gateway) Serve(ln net.Listener) error { return g.server.Serve(headListe
 // call.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d, err := legacy.Detect(r)
+	if d == legacy.HTTP && stripped(r, err) {
+		g.diagnose(Stripped, fingerprint(r, rawHead(r)), r.RemoteAddr)
+	}
 	switch {
 	case err != nil:
 		g.refuse(w, r, d, handshakeRefusal(err))
 	case d == legacy.HTTP:
-		g.proxy.ServeHTTP(w, r)
+		g.plain(w, r)
 	case g.options.Dialects != nil && !slices.Contains(g.options.Dialects, d):
 		g.refuse(w, r, d, refusal{reason: DialectNotAllowed, status: http.StatusForbidden})
 	default:
@@ -98,6 +103,8 @@ type opening interface {
 	// abandon tells a backend that there is nobody to serve.
 	abandon(backend *modern.Backend)
 	transducers(*Options) (up, down transducer)
+	// suspect is what to think of a client that leaves at once.
+	suspect() suspicion
 }
 
 // newOpening checks a handshake; the error is a *legacy.HandshakeError.
@@ -158,7 +165,10 @@ func (g *Gateway) accept(w http.ResponseWriter, r *http.Request, o opening, back
 	if err == nil {
 		conn.SetDeadline(time.Time{})
 		if err = o.answer(conn, rw.Reader, backend); err == nil {
-			return newBridge(g, o, bare(conn), buffered(rw.Reader), backend)
+			socket, unread := bare(conn)
+			b := newBridge(g, o, socket, append(buffered(rw.Reader), unread...), backend)
+			b.suspicion = o.suspect()
+			return b
 		}
 		conn.Close()
 	}
@@ -233,6 +243,9 @@ func (g *Gateway) closed(b *bridge) {
 		args = append(args, "error", e.Err)
 	}
 	g.logger.Info("connection closed", args...)
+	if fault, damaged := b.dropped(e); damaged {
+		g.diagnose(fault, b.suspicion.front, b.remote)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.bridges, b)
@@ -247,6 +260,12 @@ func (g *Gateway) left(r *http.Request, d legacy.Dialect, err error) {
 	var handshake *legacy.HandshakeError
 	if errors.As(err, &handshake) {
 		reason = Reason(handshake.Reason)
+	}
+	switch reason {
+	case Reason(legacy.Key3Timeout):
+		g.diagnose(Held, fingerprint(r, rawHead(r)), r.RemoteAddr)
+	case Reason(legacy.Key3Missing):
+		g.diagnose(Lost, fingerprint(r, rawHead(r)), r.RemoteAddr)
 	}
 	g.countRefused(d, reason)
 	g.logger.Warn("opening handshake not completed", "dialect", d.String(), "client", r.RemoteAddr, "path", hclog.Quote(r.URL.Path), "reason", string(reason), "error", err)

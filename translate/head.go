@@ -69,19 +69,28 @@ func rawHead(r *http.Request) []byte {
 	return hc.head[:end+2]
 }
 
-// secure reports whether the request came over TLS that ends here.
+// secure reports whether the client's side of the connection is TLS: it ends
+// here, or at a proxy that says so in front of the first request.
 func secure(r *http.Request) bool {
-	if hc, ok := r.Context().Value(headKey{}).(*headConn); ok {
-		_, isTLS := hc.Conn.(*tls.Conn)
-		return isTLS
+	hc, ok := r.Context().Value(headKey{}).(*headConn)
+	if !ok {
+		return r.TLS != nil
 	}
-	return r.TLS != nil
+	if _, isTLS := hc.Conn.(*tls.Conn); isTLS {
+		return true
+	}
+	said, ok := hc.Conn.(interface{ Secure() bool })
+	return ok && said.Secure()
 }
 
-// bare is the connection without the memory of its head.
-func bare(c net.Conn) net.Conn {
+// bare is the connection without what a listener wrapped it in, and what the
+// wrapping had read ahead.
+func bare(c net.Conn) (conn net.Conn, unread []byte) {
 	if hc, ok := c.(*headConn); ok {
-		return hc.Conn
+		c = hc.Conn
 	}
-	return c
+	if w, ok := c.(interface{ Unwrap() (net.Conn, []byte) }); ok {
+		return w.Unwrap()
+	}
+	return c, nil
 }

@@ -13,6 +13,7 @@ type Stats struct {
 	Traffic  map[legacy.Dialect]Traffic // of open and closed connections
 	Refused  map[Refused]int64          // handshakes that did not become a connection
 	Closed   map[Closed]int64           // connections that ended
+	Faults   map[Fault]int64            // handshakes that a proxy damaged
 	Skipped  int64                      // frames of reserved types dropped
 	Repaired int64                      // messages in which U+FFFD was put
 }
@@ -74,7 +75,7 @@ func (g *Gateway) Stats() Stats {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := g.stats
-	s.Opened, s.Refused, s.Closed = maps.Clone(s.Opened), maps.Clone(s.Refused), maps.Clone(s.Closed)
+	s.Opened, s.Refused, s.Closed, s.Faults = maps.Clone(s.Opened), maps.Clone(s.Refused), maps.Clone(s.Closed), maps.Clone(s.Faults)
 	s.Open, s.Traffic = map[legacy.Dialect]int64{}, map[legacy.Dialect]Traffic{}
 	maps.Copy(s.Traffic, g.stats.Traffic)
 	for b := range g.bridges {

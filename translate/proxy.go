@@ -6,7 +6,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -14,6 +16,17 @@ import (
 	"github.com/ws76/ws76/legacy"
 	"github.com/ws76/ws76/modern"
 )
+
+// plain proxies a request that is no opening handshake. Its target goes on byte
+// for byte; one that is neither a path nor the * of OPTIONS is for a forward
+// proxy, which this is not.
+func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
+	if _, err := legacy.Resource(r); err != nil && r.RequestURI != "*" {
+		g.refuse(w, r, legacy.HTTP, handshakeRefusal(err))
+		return
+	}
+	g.proxy.ServeHTTP(w, r)
+}
 
 // newProxy is the reverse proxy for everything that is no opening handshake.
 // It upgrades to nothing: a 101 is only ever the answer to a handshake that
@@ -27,12 +40,7 @@ func (g *Gateway) newProxy() http.Handler {
 	}
 	return &httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) {
-			p.Out.URL.Scheme, p.Out.URL.Host = scheme, o.Backend.Address
-			p.Out.URL.Path, p.Out.URL.RawPath = o.PathPrefix+p.In.URL.Path, ""
-			if p.In.URL.RawPath != "" {
-				p.Out.URL.RawPath = o.PathPrefix + p.In.URL.RawPath
-			}
-			p.Out.URL.RawQuery = p.In.URL.RawQuery
+			p.Out.URL = g.backendURL(scheme, p.In)
 			p.Out.Host = g.backendHost(p.In)
 			delete(p.Out.Header, "Upgrade")
 			delete(p.Out.Header, "Connection")
@@ -51,6 +59,22 @@ func (g *Gateway) newProxy() http.Handler {
 		ErrorHandler: g.notProxied,
 		ErrorLog:     g.logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn}),
 	}
+}
+
+// backendURL is the URL whose request line has the client's own target. A url.URL
+// spells a path its own way, but for one that it takes for opaque.
+func (g *Gateway) backendURL(scheme string, r *http.Request) *url.URL {
+	u := &url.URL{Scheme: scheme, Host: g.options.Backend.Address}
+	target, err := legacy.Resource(r)
+	if err != nil {
+		target = r.RequestURI
+	}
+	path, query, found := strings.Cut(target, "?")
+	u.RawQuery, u.ForceQuery = query, found && query == ""
+	if u.Opaque = g.options.PathPrefix + path; strings.HasPrefix(u.Opaque, "//") {
+		u.Opaque, u.Path, u.RawPath = "", r.URL.Path, r.URL.RawPath // opaque // would be taken for a host
+	}
+	return u
 }
 
 // copyForwarded puts back what ReverseProxy removed: setForwarded decides who

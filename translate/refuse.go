@@ -103,7 +103,7 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, d legacy.Dialec
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(g.options.Timeouts.Write))
 	if err := ref.write(conn); err == nil {
-		drain(bare(conn))
+		drain(conn)
 	}
 }
 
@@ -132,7 +132,8 @@ func (ref refusal) write(w io.Writer) error {
 }
 
 // drain ends the gateway's half of the connection and waits for the client's.
-func drain(conn net.Conn) {
+func drain(c net.Conn) {
+	conn, _ := bare(c)
 	if half, ok := conn.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()
 	}

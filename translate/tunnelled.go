@@ -80,6 +80,7 @@ func (t *tunnelled) answer(conn net.Conn, _ *bufio.Reader, backend *modern.Backe
 }
 
 func (t *tunnelled) abandon(*modern.Backend) {}
+func (t *tunnelled) suspect() suspicion      { return suspicion{} }
 
 // transducers: the backend's frames are right for every version; those of an
 // old client may not be for a strict backend.

@@ -27,7 +27,7 @@ func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
 		return err
 	}
 	logger := newLogger(c, stderr)
-	ln, err := listen(string(c.Listen))
+	ln, err := listenEdge(c, logger.Named("edge"))
 	if err != nil {
 		return fmt.Errorf("WS76_LISTEN: %w", err)
 	}

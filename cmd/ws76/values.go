@@ -111,6 +111,27 @@ func (n *Networks) UnmarshalText(text []byte) error {
 	})
 }
 
+// A Requirement is required or off.
+type Requirement string
+
+// UnmarshalText reads required or off.
+func (r *Requirement) UnmarshalText(text []byte) error {
+	return oneOf(r, string(text), "required", off)
+}
+
+// Domains are patterns of domains.
+type Domains []string
+
+// UnmarshalText reads a list of domains, or off.
+func (d *Domains) UnmarshalText(text []byte) error {
+	return list(d, string(text), func(s string) (string, error) {
+		if s == "" || strings.ContainsAny(s, " /:<>\"") {
+			return "", fmt.Errorf("%q is not a domain; allowed: names and patterns separated by commas, for example *.example.com or *; off", s)
+		}
+		return s, nil
+	})
+}
+
 // Dialects may come in.
 type Dialects []legacy.Dialect
 
@@ -122,7 +143,7 @@ func (d *Dialects) UnmarshalText(text []byte) error {
 				return dialect, nil
 			}
 		}
-		return legacy.HTTP, fmt.Errorf("%q is not a dialect; allowed: 75, 76, 7, 8 and 13, separated by commas", s)
+		return legacy.HTTP, fmt.Errorf("%q is not a dialect; allowed: 75, 76, 7, 8 and 13, separated by commas, for example 75,76", s)
 	})
 }
 
