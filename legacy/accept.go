@@ -134,7 +134,7 @@ func (h *Handshake) readProtocol(values []string) error {
 			return refuse(BadProtocol, h.Protocol)
 		}
 	}
-	if h.Protocol == "" || len(h.Protocols()) == 0 {
+	if len(h.Protocols()) == 0 {
 		return refuse(BadProtocol, h.Protocol)
 	}
 	return nil

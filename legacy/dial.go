@@ -132,7 +132,7 @@ func ReadHead(br *bufio.Reader) ([]byte, error) {
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return nil, fmt.Errorf("read answer after %.64q: %w", head, err)
 		}
-		if string(line) == "\r\n" {
+		if bytes.HasSuffix(head, []byte("\r\n\r\n")) {
 			return head, nil
 		}
 	}
@@ -199,7 +199,7 @@ func (c *Conn) ReadText() (string, error) {
 			return "", err
 		case tok.Kind == Text:
 			return string(tok.Data), nil
-		case tok.Kind == Close:
+		case c.scan.state == stateClosed:
 			return "", io.EOF
 		case tok.Kind == Skip:
 			continue

@@ -58,18 +58,18 @@ func Detect(r *http.Request) (Dialect, error) {
 		return HTTP, refuse(HTTPVersion, r.Proto)
 	case r.Host == "":
 		return HTTP, refuse(HostMissing, "Host")
-	case keyed:
+	}
+	// The drafts hybi-01 to -03 kept the handshake of -76 and changed the frames.
+	if draft, ok := h["Sec-Websocket-Draft"]; ok && (len(draft) != 1 || draft[0] != "0") {
+		return HTTP, refuse(DraftUnsupported, strings.Join(draft, ", "))
+	}
+	if keyed {
 		return detectKeyed(h)
 	}
 	return detectVersion(h)
 }
 
-// detectKeyed tells -76 from the drafts hybi-01 to -03, which kept its
-// handshake and changed the frames.
 func detectKeyed(h http.Header) (Dialect, error) {
-	if draft := h["Sec-Websocket-Draft"]; len(draft) > 0 && (len(draft) > 1 || draft[0] != "0") {
-		return HTTP, refuse(DraftUnsupported, strings.Join(draft, ", "))
-	}
 	for _, name := range []string{"Sec-Websocket-Key1", "Sec-Websocket-Key2"} {
 		switch len(h[name]) {
 		case 0:

@@ -65,20 +65,20 @@ const (
 	stateClosed
 )
 
-// Idle reports whether the peer is between two frames.
+// Idle reports whether what was taken so far ends between two frames.
 func (s *Scanner) Idle() bool { return s.state == stateIdle }
 
 // Offset is the number of bytes taken so far.
 func (s *Scanner) Offset() int64 { return s.offset }
 
-// Skipped describes the frame of the last Skip: its type, and its bytes without
-// type, length and 0xFF.
+// Skipped describes the frame of a Skip, until the next Scan: its type, and its
+// bytes without type, length and 0xFF.
 func (s *Scanner) Skipped() (kind byte, length int64) { return s.kind, s.count }
 
 // Undo takes the last Scan back, which must have returned a Text: the same
 // bytes are to be scanned again.
 func (s *Scanner) Undo() {
-	s.state, s.count, s.offset, s.sought = s.before.state, s.before.count, s.before.offset, 0
+	s.state, s.count, s.offset = s.before.state, s.before.count, s.before.offset
 }
 
 // Scan returns the next token and how many bytes of src it took. With flush

@@ -1,0 +1,30 @@
+package legacy_test
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+)
+
+// load reads a file of vectors, each of which must have at least its number
+// of cases: a corpus that vanishes fails.
+func load(t testing.TB, file string, into any) {
+	t.Helper()
+	f, err := os.Open("testdata/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	dec := json.NewDecoder(f)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+}
+
+func atLeast[T any](t testing.TB, cases []T, n int) {
+	t.Helper()
+	if len(cases) < n {
+		t.Fatalf("%d cases, want at least %d", len(cases), n)
+	}
+}
