@@ -70,7 +70,8 @@ func (d *Dialer) open(ctx context.Context, r Request, handshake func(context.Con
 }
 
 func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", d.Address)
+	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1}}
+	conn, err := dialer.DialContext(ctx, "tcp", d.Address)
 	if err != nil || d.TLS == nil {
 		return conn, err
 	}
@@ -85,7 +86,7 @@ func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
 // handshake is gorilla's, on a connection that shows it the head of the answer
 // and nothing else.
 func handshake(ctx context.Context, conn net.Conn, r Request) (*Backend, error) {
-	hc := &headConn{Conn: conn, target: r.Target}
+	hc := &headConn{Conn: conn, target: r.Target, request: make([]byte, 0, 1024)}
 	dialer := websocket.Dialer{
 		NetDialContext:  func(context.Context, string, string) (net.Conn, error) { return hc, nil },
 		Subprotocols:    r.Protocols,
@@ -156,27 +157,47 @@ func dialError(otherwise Reason, err error) error {
 // the head is lost in gorilla's buffer.
 type headConn struct {
 	net.Conn
-	target string
-	sent   bool
-	buf    []byte
-	head   int // end of the head in buf; 0 until it is complete
-	given  int
+	target  string
+	request []byte // not sent yet
+	buf     []byte
+	head    int // end of the head in buf; 0 until it is complete
+	given   int
 }
 
+// Write keeps the request until its answer is asked for.
 func (c *headConn) Write(p []byte) (int, error) {
-	if c.sent {
-		return c.Conn.Write(p)
-	}
-	c.sent = true
-	_, rest, _ := bytes.Cut(p, []byte("\r\n"))
-	request := fmt.Appendf(make([]byte, 0, len(p)+len(c.target)), "GET %s HTTP/1.1\r\n%s", c.target, rest)
-	if _, err := c.Conn.Write(request); err != nil {
-		return 0, err
-	}
+	c.request = append(c.request, p...)
 	return len(p), nil
 }
 
+// WriteByte and WriteString are there for net/http, which would put a buffer in
+// front of a Writer without them.
+func (c *headConn) WriteByte(b byte) error {
+	c.request = append(c.request, b)
+	return nil
+}
+
+// WriteString is Write for a string.
+func (c *headConn) WriteString(s string) (int, error) {
+	c.request = append(c.request, s...)
+	return len(s), nil
+}
+
+// send puts the target into the request line and sends the request.
+func (c *headConn) send() error {
+	request := c.request
+	c.request = nil
+	line := bytes.Index(request, []byte("\r\n"))
+	_, err := c.Conn.Write(slices.Replace(request, 0, max(line, 0), fmt.Appendf(nil, "GET %s HTTP/1.1", c.target)...))
+	return err
+}
+
 func (c *headConn) Read(p []byte) (int, error) {
+	if c.request != nil {
+		if err := c.send(); err != nil {
+			return 0, err
+		}
+	}
 	for c.head == 0 {
 		if len(c.buf) >= maxAnswer {
 			return 0, fmt.Errorf("the head of the answer is longer than %d bytes", maxAnswer)

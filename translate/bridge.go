@@ -80,13 +80,18 @@ func (b *bridge) end(e End) {
 	b.client.hurry(limit)
 	b.backend.hurry(limit)
 	go b.tellClient(e)
-	go b.tellBackend(e)
+	if e.gone {
+		b.tellBackend(e) // by the client's own pump, which is over
+	} else {
+		go b.tellBackend(e)
+	}
 }
 
 // tellClient says FF 00 to a -76 client at an orderly end, and ends TCP.
 func (b *bridge) tellClient(e End) {
 	defer b.leave()
 	switch {
+	case e.gone:
 	case b.tunnel && e.By == ByClient:
 		// What the backend still has to say is the client's.
 	case e.clean && b.dialect == legacy.Hixie76:

@@ -23,6 +23,7 @@ type End struct {
 	Reason Reason
 	Err    error // what was read or happened, if the reason does not say it all
 
+	gone  bool   // the client has ended TCP: there is nobody to say goodbye to
 	code  uint16 // of the Close frame to the backend; 0 = none
 	clean bool   // the client gets FF 00, if it is one of -76 and between messages
 }
@@ -58,6 +59,13 @@ var endings = map[Reason]struct {
 func endFor(by Side, r Reason, err error) End {
 	e := endings[r]
 	return End{By: by, Reason: r, Err: err, code: e.code, clean: e.clean}
+}
+
+// clientEnd is the end by a client that has closed TCP, or whose connection broke.
+func clientEnd(r Reason, err error) End {
+	e := endFor(ByClient, r, err)
+	e.gone = true
+	return e
 }
 
 // endByError is the end that a transducer found. A broken rule of RFC 6455 says

@@ -44,7 +44,8 @@ var recipes = map[front]string{
 	"lighttpd": `lighttpd: proxy.header = ("upgrade" => "enable")`,
 	"squid":    "Squid: http_upgrade_request_protocols WebSocket allow all, and the same line with websocket",
 	"varnish":  "Varnish: pipe requests that have Upgrade, as its documentation shows for WebSocket",
-	"caddy":    "Caddy: version 2.11 or later passes -76; before, clients must declare key3 as Content-Length: 8",
+	"caddy":    "Caddy: version 2.11 or later passes -76",
+	"go":       "Caddy before 2.11 loses key3, as do Traefik and Go's ReverseProxy in HTTP mode: use Caddy 2.11 or a TCP router",
 	"":         "pass Upgrade, Connection and Host through unchanged, or forward TCP instead of HTTP",
 }
 
@@ -61,10 +62,12 @@ func fingerprint(r *http.Request, head []byte) front {
 		return "varnish"
 	case r.Header.Get("X-Forwarded-Server") != "":
 		return "apache"
-	case bytes.Contains(head, []byte("\r\nupgrade: ")):
-		return "haproxy" // spells all names in lower case
-	case r.Header.Get("X-Host") != "" && r.Header.Get("X-Forwarded-For") != "":
+	case r.Header.Get("X-Host") != "":
 		return "lighttpd"
+	case bytes.Contains(head, []byte("\r\nconnection: ")):
+		return "haproxy" // spells all names in lower case
+	case bytes.Contains(head, []byte("\r\nSec-Websocket-")):
+		return "go" // spells names as net/http does
 	case r.Header.Get("X-Real-Ip") != "" || r.Header.Get("Connection") == "upgrade":
 		return "nginx"
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -28,7 +29,8 @@ type Gateway struct {
 	server  *http.Server
 	proxy   http.Handler // for plain HTTP
 
-	diagnoses diagnoses
+	diagnoses  diagnoses
+	handshakes atomic.Int64
 
 	mu       sync.Mutex
 	stats    Stats // without what is open
@@ -126,6 +128,7 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request, d legacy.Dialect)
 		g.refuse(w, r, d, refusal{reason: OriginNotAllowed, status: http.StatusForbidden, detail: o.origin()})
 		return
 	}
+	g.handshakes.Add(1)
 	if reason := g.reserve(); reason != "" {
 		g.refuse(w, r, d, refusal{reason: reason, status: http.StatusServiceUnavailable, header: http.Header{"Retry-After": {"1"}}})
 		return
@@ -276,6 +279,10 @@ func (g *Gateway) countRefused(d legacy.Dialect, r Reason) {
 	defer g.mu.Unlock()
 	g.stats.refused(d, r)
 }
+
+// Handshakes is how many opening handshakes have passed the checks that come
+// before the backend is asked.
+func (g *Gateway) Handshakes() int64 { return g.handshakes.Load() }
 
 // Draining reports whether Shutdown has begun.
 func (g *Gateway) Draining() bool {

@@ -248,11 +248,11 @@ func (p *pump) sourceEnded(err error) {
 	case !fromClient:
 		p.b.end(endFor(ByBackend, BackendGone, err))
 	case err != nil, p.n+len(p.rest) > 0, !p.tr.between():
-		p.b.end(endFor(ByClient, ClientCut, err))
+		p.b.end(clientEnd(ClientCut, err))
 	case p.b.dialect == legacy.Hixie76:
-		p.b.end(endFor(ByClient, ClientGone, nil))
+		p.b.end(clientEnd(ClientGone, nil))
 	default:
-		p.b.end(endFor(ByClient, ClientClosed, nil))
+		p.b.end(clientEnd(ClientClosed, nil))
 	}
 }
 

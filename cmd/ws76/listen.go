@@ -10,13 +10,9 @@ import (
 	"github.com/ws76/ws76/legacy"
 )
 
-// keepAlive finds clients that are gone without a word: legacy clients cannot
-// be pinged.
-var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 15 * time.Second, Count: 4}
-
 // listen opens a port for clients.
 func listen(address string) (net.Listener, error) {
-	lc := net.ListenConfig{KeepAliveConfig: keepAlive}
+	lc := net.ListenConfig{KeepAlive: -1, Control: keepAlive}
 	return lc.Listen(context.Background(), "tcp", address)
 }
 

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -38,7 +37,7 @@ func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
 		return fmt.Errorf("WS76_ADMIN: %w", err)
 	}
 	defer stopAdmin()
-	tuneMemory()
+	go keepMemorySmall(ctx, gateway)
 	logger.Info("serving", "listen", ln.Addr().String(), "backend", c.Backend.Address, "admin", string(c.Admin), "version", versionText())
 	failed := make(chan error, 1)
 	go func() { failed <- gateway.Serve(ln) }()
@@ -65,10 +64,6 @@ func drain(c *Config, gateway *translate.Gateway, logger hclog.Logger) error {
 	logger.Info("drained", "connections", open)
 	return nil
 }
-
-// tuneMemory trades a little CPU in handshakes, the only work that makes
-// garbage, for the memory of idle connections.
-func tuneMemory() { debug.SetGCPercent(50) }
 
 func newLogger(c *Config, w io.Writer) hclog.Logger {
 	return hclog.New(&hclog.LoggerOptions{
