@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"slices"
 	"time"
@@ -46,32 +47,38 @@ type Backend struct {
 
 // Dial connects and completes the opening handshake of RFC 6455. The context
 // bounds both; when it ends, so does the dialling. The error is a
-// *RefusedError, whose Response the caller must close, or a *DialError.
+// *RefusedError, whose Response the caller must close, or a *DialError. The
+// body of a refusal can be read until the context's deadline.
 func (d *Dialer) Dial(ctx context.Context, r Request) (*Backend, error) {
 	return d.open(ctx, r, handshake)
 }
 
 // open connects and has the handshake done while the context lasts.
-func (d *Dialer) open(ctx context.Context, r Request, handshake func(context.Context, net.Conn, Request) (*Backend, error)) (*Backend, error) {
+func (d *Dialer) open(ctx context.Context, r Request, handshake func(net.Conn, Request) (*Backend, error)) (*Backend, error) {
 	conn, err := d.connect(ctx)
 	if err != nil {
 		return nil, dialError(Unreachable, err)
 	}
+	deadline, _ := ctx.Deadline()
+	conn.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	b, err := handshake(ctx, conn, r)
+	b, err := handshake(conn, r)
 	if !stop() && err == nil {
 		err = dialError(Unreachable, ctx.Err())
 	}
-	if refused := new(RefusedError); err != nil && !errors.As(err, &refused) {
+	if refused := new(RefusedError); errors.As(err, &refused) {
+		return nil, err
+	}
+	if err != nil {
 		conn.Close()
 		return nil, err
 	}
-	return b, err
+	conn.SetDeadline(time.Time{})
+	return b, nil
 }
 
 func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
-	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1}}
-	conn, err := dialer.DialContext(ctx, "tcp", d.Address)
+	conn, err := d.dialTCP(ctx)
 	if err != nil || d.TLS == nil {
 		return conn, err
 	}
@@ -83,9 +90,24 @@ func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
 	return secure, nil
 }
 
+// dialTCP spares an address that is a number the way through the resolver.
+func (d *Dialer) dialTCP(ctx context.Context) (net.Conn, error) {
+	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1}}
+	addr, err := netip.ParseAddrPort(d.Address)
+	if err != nil {
+		return dialer.DialContext(ctx, "tcp", d.Address)
+	}
+	conn, err := dialer.DialTCP(ctx, "tcp", netip.AddrPort{}, addr)
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
+}
+
 // handshake is gorilla's, on a connection that shows it the head of the answer
-// and nothing else.
-func handshake(ctx context.Context, conn net.Conn, r Request) (*Backend, error) {
+// and nothing else. Gorilla does not see the context: it would set the deadline
+// anew on a connection that a cancellation has just ended.
+func handshake(conn net.Conn, r Request) (*Backend, error) {
 	hc := &headConn{Conn: conn, target: r.Target, request: make([]byte, 0, 1024)}
 	dialer := websocket.Dialer{
 		NetDialContext:  func(context.Context, string, string) (net.Conn, error) { return hc, nil },
@@ -94,20 +116,25 @@ func handshake(ctx context.Context, conn net.Conn, r Request) (*Backend, error) 
 		WriteBufferSize: 16, // gorilla writes only the request, past this buffer
 	}
 	header := r.Header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
 	header.Set("Host", r.Host)
 	if _, ok := header["User-Agent"]; !ok {
 		header["User-Agent"] = []string{""} // or Go adds its own
 	}
-	_, resp, err := dialer.DialContext(ctx, "ws://backend/", header)
+	_, resp, err := dialer.DialContext(context.Background(), "ws://backend/", header)
 	switch {
 	case err == nil:
 		return accepted(hc, resp, r)
-	case !errors.Is(err, websocket.ErrBadHandshake):
+	case resp == nil:
 		return nil, dialError(BadAnswer, err)
-	case resp.StatusCode == http.StatusSwitchingProtocols:
+	case resp.StatusCode != http.StatusSwitchingProtocols:
+		return nil, refused(hc)
+	case errors.Is(err, websocket.ErrBadHandshake):
 		return nil, &DialError{Reason: BadAnswer, Err: errWrongFields}
 	}
-	return nil, refused(hc)
+	return nil, &DialError{Reason: UnofferedExtension, Err: err} // permessage-deflate, which gorilla looks into
 }
 
 var errWrongFields = errors.New("one of Upgrade, Connection and Sec-WebSocket-Accept is wrong")
@@ -203,7 +230,7 @@ func (c *headConn) Read(p []byte) (int, error) {
 			return 0, fmt.Errorf("the head of the answer is longer than %d bytes", maxAnswer)
 		}
 		c.buf = slices.Grow(c.buf, 1024)
-		n, err := c.Conn.Read(c.buf[len(c.buf):cap(c.buf)])
+		n, err := c.Conn.Read(c.buf[len(c.buf):min(cap(c.buf), maxAnswer)])
 		c.buf = c.buf[:len(c.buf)+n]
 		c.findHead()
 		if err != nil && c.head == 0 {

@@ -24,7 +24,7 @@ func (d *Dialer) Forward(ctx context.Context, r Request) (*Backend, error) {
 	return d.open(ctx, r, forward)
 }
 
-func forward(_ context.Context, conn net.Conn, r Request) (*Backend, error) {
+func forward(conn net.Conn, r Request) (*Backend, error) {
 	var request bytes.Buffer
 	fmt.Fprintf(&request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n", r.Target, r.Host)
 	r.Header.Write(&request)

@@ -131,6 +131,9 @@ func (s *Scanner) Scan(src []byte) (tok Token, n int, err error) {
 	if s.err != nil {
 		return Token{}, 0, s.err
 	}
+	if tok, n := s.short(src); n > 0 {
+		return tok, n, nil
+	}
 	if s.left == 0 {
 		h, ok := ParseHeader(src)
 		if !ok {
@@ -151,6 +154,21 @@ func (s *Scanner) Scan(src []byte) (tok Token, n int, err error) {
 		return Token{}, n, nil
 	}
 	return s.piece(piece), n + len(piece), nil
+}
+
+// short takes a whole unmasked text message of at most 125 bytes, which most
+// frames are and about which there is nothing to check; n is 0 for any other.
+func (s *Scanner) short(src []byte) (tok Token, n int) {
+	if s.left > 0 || s.message != 0 || s.Server || len(src) < 2 || src[0] != finBit|byte(Text) {
+		return tok, 0
+	}
+	length := int(src[1]) // with the mask bit, of no short frame
+	if length > MaxControl || len(src) < 2+length || s.MaxMessage > 0 && int64(length) > s.MaxMessage {
+		return tok, 0
+	}
+	n = 2 + length
+	s.offset += int64(n)
+	return Token{Kind: Message, Opcode: Text, Data: src[2:n], Last: true}, n
 }
 
 func (s *Scanner) begin(h Header) {

@@ -77,6 +77,9 @@ type validator struct {
 
 // feed reports whether the text can still be UTF-8 with p at its end.
 func (v *validator) feed(p []byte) bool {
+	if v.missing == 0 && utf8.Valid(p) {
+		return true
+	}
 	for v.missing > 0 && len(p) > 0 {
 		if p[0] < v.lo || p[0] > v.hi {
 			return false
