@@ -152,7 +152,7 @@ func (b *bridge) sendPong() {
 	p := &b.backend
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if frame := b.answer.Swap(nil); frame != nil && !p.done {
+	if frame := b.answer.Swap(nil); frame != nil {
 		p.send(*frame)
 	}
 }

@@ -18,9 +18,10 @@ type peer struct {
 	raw     syscall.RawConn // of conn; nil if it is not a bare socket
 	timeout time.Duration   // of one write
 
-	mu   sync.Mutex
-	open bool // a message is begun and not ended
-	done bool // the goodbye is out, nothing may follow
+	mu     sync.Mutex
+	open   bool // a message is begun and not ended
+	broken bool // a write failed: what followed would be taken for its rest
+	done   bool // the goodbye is out, nothing may follow
 
 	// Between send and try, owned by who holds mu.
 	out []byte
@@ -38,29 +39,30 @@ func (p *peer) init(conn net.Conn, timeout time.Duration) {
 // write sends b; open says whether it ends inside a message.
 func (p *peer) write(b []byte, open bool) error {
 	p.mu.Lock()
-	err := net.ErrClosed
-	if !p.done {
-		p.open = open
-		err = p.send(b)
-	}
+	err := p.send(b)
+	p.open = open
 	p.mu.Unlock()
 	return err
 }
 
-// send writes what the socket takes at once, and waits only with the rest: a
-// deadline is not for free.
+// send writes, for who holds mu, what the socket takes at once, and waits only
+// with the rest: a deadline is not for free.
 func (p *peer) send(b []byte) error {
+	if p.done || p.broken {
+		return net.ErrClosed
+	}
 	p.out, p.err = b, nil
 	if p.raw != nil {
 		if err := p.raw.Write(p.try); err != nil {
 			p.err = err
 		}
 	}
-	if p.err != nil || len(p.out) == 0 {
-		p.out = nil
-		return p.err
+	if p.err == nil && len(p.out) > 0 {
+		p.err = p.sendRest()
 	}
-	return p.sendRest()
+	p.out = nil
+	p.broken = p.err != nil
+	return p.err
 }
 
 // tryWrite writes without waiting.
@@ -83,13 +85,11 @@ func (p *peer) tryWrite(fd uintptr) bool {
 }
 
 func (p *peer) sendRest() error {
-	b := p.out
-	p.out = nil
 	p.conn.SetWriteDeadline(time.Now().Add(p.timeout))
 	if limit := p.limit.Load(); limit != nil {
 		p.conn.SetWriteDeadline(*limit)
 	}
-	_, err := p.conn.Write(b)
+	_, err := p.conn.Write(p.out)
 	if err == nil && p.limit.Load() == nil {
 		p.conn.SetWriteDeadline(time.Time{})
 	}
@@ -102,15 +102,21 @@ func (p *peer) hurry(limit time.Time) {
 	p.conn.SetDeadline(limit)
 }
 
+// overdue reports whether the closing handshake should be over.
+func (p *peer) overdue() bool {
+	limit := p.limit.Load()
+	return limit != nil && time.Now().After(*limit)
+}
+
 // goodbye writes the last bytes, unless they would go inside a message, and
 // then, with fin, ends the gateway's half of TCP.
 func (p *peer) goodbye(b []byte, fin bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.done = true
 	if len(b) > 0 && !p.open {
 		p.send(b)
 	}
+	p.done = true
 	if half, ok := p.conn.(interface{ CloseWrite() error }); fin && ok {
 		half.CloseWrite()
 	}

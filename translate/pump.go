@@ -97,6 +97,9 @@ func (p *pump) step(fd uintptr) (done bool) {
 			p.n += n
 			p.reads.Add(1)
 			p.move()
+			if p.src.overdue() {
+				return true // a source that never pauses never meets its deadline
+			}
 		case err == syscall.EAGAIN:
 			p.unload()
 			return false
