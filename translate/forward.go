@@ -18,14 +18,12 @@ var hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Authorization", "Prox
 // request is what the backend gets of a legacy client's handshake.
 func (g *Gateway) request(r *http.Request, hs *legacy.Handshake) modern.Request {
 	header := endToEnd(r.Header)
-	for name, values := range header {
+	for name := range header {
 		if strings.HasPrefix(name, "Sec-Websocket-") || strings.HasPrefix(name, "Websocket-") || name == "Content-Length" {
 			delete(header, name)
 		}
-		if name == "Cookie" {
-			joinCookies(header, values)
-		}
 	}
+	joinCookies(header)
 	g.setForwarded(header, r)
 	return modern.Request{Host: g.backendHost(r), Target: g.options.PathPrefix + hs.Resource, Header: header, Protocols: hs.Protocols()}
 }
@@ -56,13 +54,12 @@ func endToEnd(h http.Header) http.Header {
 
 // joinCookies makes one line of all cookies (RFC 6265 section 5.4) and drops
 // the empty line that Flash sends.
-func joinCookies(header http.Header, values []string) {
-	values = slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == "" })
-	if len(values) == 0 {
-		delete(header, "Cookie")
-		return
+func joinCookies(header http.Header) {
+	values := slices.DeleteFunc(slices.Clone(header["Cookie"]), func(v string) bool { return v == "" })
+	delete(header, "Cookie")
+	if len(values) > 0 {
+		header["Cookie"] = []string{strings.Join(values, "; ")}
 	}
-	header["Cookie"] = []string{strings.Join(values, "; ")}
 }
 
 // setForwarded tells the backend who the client is. What a peer says about a

@@ -42,6 +42,7 @@ func (g *Gateway) newProxy() http.Handler {
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.Out.URL = g.backendURL(scheme, p.In)
 			p.Out.Host = g.backendHost(p.In)
+			p.Out.Trailer = p.In.Trailer // has its values when the body has been read
 			delete(p.Out.Header, "Upgrade")
 			delete(p.Out.Header, "Connection")
 			copyForwarded(p.Out.Header, p.In.Header)

@@ -64,6 +64,7 @@ func (t *tunnelled) modernize(header http.Header) {
 	if origin := t.origin(); origin != "" {
 		header["Origin"] = []string{origin}
 	}
+	joinCookies(header)
 	delete(header, "Sec-Websocket-Origin")
 	delete(header, "Sec-Websocket-Extensions")
 }

@@ -1,0 +1,224 @@
+package translate_test
+
+import (
+	"bufio"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/ws76/ws76/translate"
+)
+
+// proxied serves a handler behind a gateway.
+func proxied(t *testing.T, handler http.HandlerFunc, change func(*translate.Options)) string {
+	t.Helper()
+	backend := httptest.NewServer(handler)
+	t.Cleanup(backend.Close)
+	return serveGateway(t, backend.Listener.Addr().String(), change)
+}
+
+// The target goes on byte for byte, and a connection serves one request after
+// the other.
+func TestProxyTargets(t *testing.T) {
+	address := proxied(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.RequestURI) },
+		func(o *translate.Options) { o.PathPrefix = "/app" })
+	conn := dialTCP(t, address)
+	br := bufio.NewReader(conn)
+	for _, c := range []struct{ target, want string }{
+		{"/", "/app/"},
+		{"/a|b/%7e;p?x=1;2&y=%zz", "/app/a|b/%7e;p?x=1;2&y=%zz"},
+		{"/empty?", "/app/empty?"},
+		{"//twice", "/app//twice"},
+		{"http://other.example/abs?q", "/app/abs?q"},
+	} {
+		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", c.target)
+		resp, err := http.ReadResponse(br, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", c.target, err)
+		}
+		if body, _ := io.ReadAll(resp.Body); string(body) != c.want {
+			t.Errorf("%s: the backend saw %q, want %q", c.target, body, c.want)
+		}
+	}
+}
+
+// Server-sent events arrive one by one: the backend sends the next only when
+// the client has the last.
+func TestProxyEventStream(t *testing.T) {
+	next := make(chan bool)
+	address := proxied(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for i := range 3 {
+			fmt.Fprintf(w, "data: %d\n\n", i)
+			http.NewResponseController(w).Flush()
+			<-next
+		}
+	}, nil)
+	resp, err := http.Get("http://" + address + "/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	br := bufio.NewReader(resp.Body)
+	for i := range 3 {
+		line, err := br.ReadString('\n')
+		if err != nil || line != fmt.Sprintf("data: %d\n", i) {
+			t.Fatalf("event %d: %q, %v", i, line, err)
+		}
+		br.ReadString('\n')
+		next <- true
+	}
+}
+
+func TestProxyTrailers(t *testing.T) {
+	address := proxied(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.Header().Set("Trailer", "X-Sum")
+		io.WriteString(w, "body")
+		w.Header().Set("X-Sum", "from "+r.Trailer.Get("X-Sum"))
+	}, nil)
+	req, _ := http.NewRequest(http.MethodPost, "http://"+address, strings.NewReader("body"))
+	req.ContentLength = -1
+	req.Trailer = http.Header{"X-Sum": {"client"}}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	io.Copy(io.Discard, resp.Body)
+	if got := resp.Trailer.Get("X-Sum"); got != "from client" {
+		t.Errorf("trailer %q, want %q", got, "from client")
+	}
+}
+
+// A client that waits for 100 Continue gets it when the backend wants the body,
+// and a final answer instead when it does not.
+func TestProxyExpectContinue(t *testing.T) {
+	address := proxied(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/no" {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		body, _ := io.ReadAll(r.Body)
+		w.Write(body)
+	}, nil)
+	for path, want := range map[string]string{"/yes": "HTTP/1.1 100 Continue\r\n", "/no": "HTTP/1.1 403 Forbidden\r\n"} {
+		conn := dialTCP(t, address)
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n", path)
+		br := bufio.NewReader(conn)
+		if line, err := br.ReadString('\n'); err != nil || line != want {
+			t.Errorf("%s: %q, %v, want %q", path, line, err, want)
+		}
+	}
+}
+
+// A large upload passes in constant memory.
+func TestProxyUpload(t *testing.T) {
+	const size = 256 << 20
+	address := proxied(t, func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, n, err)
+	}, nil)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	chunk := make([]byte, 1<<20)
+	rand.Read(chunk)
+	resp, err := http.Post("http://"+address, "application/octet-stream", io.LimitReader(&repeat{chunk: chunk}, size))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	runtime.ReadMemStats(&after)
+	if body, _ := io.ReadAll(resp.Body); string(body) != fmt.Sprint(size, " <nil>") {
+		t.Errorf("backend got %q, want %d", body, size)
+	}
+	if grown := int64(after.TotalAlloc - before.TotalAlloc); grown > 32<<20 {
+		t.Errorf("%d MiB allocated for %d MiB of body", grown>>20, size>>20)
+	}
+}
+
+type repeat struct {
+	chunk []byte
+	at    int
+}
+
+func (r *repeat) Read(p []byte) (int, error) {
+	n := copy(p, r.chunk[r.at:])
+	r.at = (r.at + n) % len(r.chunk)
+	return n, nil
+}
+
+// What a peer says about the client counts only from a trusted proxy.
+func TestProxyForwarded(t *testing.T) {
+	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	for _, c := range []struct {
+		name                   string
+		trusted                []netip.Prefix
+		wantFor, wantProto     string
+		wantHost, wantRealAddr string
+	}{
+		{"trusted", loopback, "192.0.2.1, 127.0.0.1", "https", "public.example", "192.0.2.1"},
+		{"untrusted", nil, "127.0.0.1", "http", "h", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			seen := make(chan http.Header, 1)
+			address := proxied(t, func(w http.ResponseWriter, r *http.Request) { seen <- r.Header },
+				func(o *translate.Options) { o.TrustedProxies = c.trusted })
+			conn := dialTCP(t, address)
+			fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: public.example\r\nX-Real-IP: 192.0.2.1\r\nForwarded: for=192.0.2.1\r\nConnection: X-Private, close\r\nX-Private: 1\r\n\r\n")
+			if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
+				t.Fatal(err)
+			}
+			h := <-seen
+			got := [...]string{h.Get("X-Forwarded-For"), h.Get("X-Forwarded-Proto"), h.Get("X-Forwarded-Host"), h.Get("X-Real-Ip")}
+			want := [...]string{c.wantFor, c.wantProto, c.wantHost, c.wantRealAddr}
+			if got != want {
+				t.Errorf("backend saw %q, want %q", got, want)
+			}
+			if (h.Get("Forwarded") != "") != (c.trusted != nil) || h.Get("X-Private") != "" {
+				t.Errorf("backend saw Forwarded %q, X-Private %q", h.Get("Forwarded"), h.Get("X-Private"))
+			}
+		})
+	}
+}
+
+// Plain HTTP is never upgraded, whatever the backend answers.
+func TestProxyNeverUpgrades(t *testing.T) {
+	const upgrade = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\nsecret"
+	for name, fields := range map[string]string{
+		"plain":         "",
+		"h2c":           "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n",
+		"no Upgrade":    "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n",
+		"no Connection": "Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := dialTCP(t, serveGateway(t, scripted(t, upgrade), nil))
+			fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: h\r\n%s\r\n", fields)
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil || resp.StatusCode != http.StatusBadGateway {
+				t.Errorf("answer %v, %v; want 502", resp, err)
+			}
+		})
+	}
+}
+
+func TestProxyBackendAway(t *testing.T) {
+	backend := httptest.NewServer(http.NotFoundHandler())
+	address := backend.Listener.Addr().String()
+	backend.Close()
+	resp, err := http.Get("http://" + serveGateway(t, address, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusBadGateway || !strings.Contains(string(body), "backend-unreachable") {
+		t.Errorf("answer %s %q", resp.Status, body)
+	}
+}
