@@ -27,7 +27,7 @@ type Config struct {
 	ProxyProtocol  Requirement `split_words:"true" default:"off" desc:"required: every connection begins with a PROXY header, v1 or v2, from a trusted proxy; off"`
 	FlashPolicy    Domains     `split_words:"true" default:"off" desc:"domains whose Flash may connect, such as * or *.example.com: answers a policy request on the one port; off"`
 	Dialects       Dialects    `split_words:"true" default:"75,76,7,8,13" desc:"what may come in"`
-	Origins        Origins     `split_words:"true" desc:"allowed origins, exact or *.suffix of the host; default: any"`
+	Origins        Origins     `split_words:"true" default:"off" desc:"allowed origins, exact or *.suffix of the host; off: any"`
 	Binary         Binary      `split_words:"true" default:"close" desc:"a binary message towards a legacy client: close (1003), base64, text (if it is UTF-8), drop"`
 	MaxMessage     Size        `split_words:"true" default:"64MiB" desc:"the largest message; off"`
 	MaxConnections Count       `split_words:"true" default:"off" desc:"connections at once; off"`

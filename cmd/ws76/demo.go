@@ -190,8 +190,8 @@ func (d *demonstration) close(conn *legacy.Conn) error {
 	if err := conn.WriteClose(); err != nil {
 		return err
 	}
-	if _, err := conn.ReadText(); err != io.EOF {
-		return fmt.Errorf("the gateway did not answer FF 00: %w", err)
+	if text, err := conn.ReadText(); err != io.EOF {
+		return fmt.Errorf("the gateway did not answer FF 00 but with %q, %v", text, err)
 	}
 	d.tap.await("backend ► ws76")
 	d.note("The client says FF 00 and gets FF 00; the backend gets Close 1000 and echoes it:")

@@ -27,7 +27,8 @@ func health(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	client := http.Client{Transport: &http.Transport{}} // no proxy from the environment
+	resp, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("no gateway answers at WS76_ADMIN=%s: %w", c.Admin, err)
 	}

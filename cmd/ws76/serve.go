@@ -31,14 +31,14 @@ func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
 		return fmt.Errorf("WS76_LISTEN: %w", err)
 	}
 	gateway := translate.New(c.options(logger.Named("gateway")))
-	stopAdmin, err := startAdmin(c, gateway, logger.Named("admin"))
+	admin, stopAdmin, err := startAdmin(c, gateway, logger.Named("admin"))
 	if err != nil {
 		ln.Close()
 		return fmt.Errorf("WS76_ADMIN: %w", err)
 	}
 	defer stopAdmin()
 	go keepMemorySmall(ctx, gateway)
-	logger.Info("serving", "listen", ln.Addr().String(), "backend", c.Backend.Address, "admin", string(c.Admin), "version", versionText())
+	logger.Info("serving", "listen", ln.Addr().String(), "backend", c.Backend.Address, "admin", admin, "version", versionText())
 	failed := make(chan error, 1)
 	go func() { failed <- gateway.Serve(ln) }()
 	select {
@@ -101,15 +101,15 @@ func (c *Config) options(logger hclog.Logger) translate.Options {
 	return o
 }
 
-// startAdmin serves health on a port of its own; the function it returns ends
-// that.
-func startAdmin(c *Config, gateway *translate.Gateway, logger hclog.Logger) (stop func(), err error) {
+// startAdmin serves health on a port of its own and returns its address; stop
+// ends that.
+func startAdmin(c *Config, gateway *translate.Gateway, logger hclog.Logger) (address string, stop func(), err error) {
 	if c.Admin == "" {
-		return func() {}, nil
+		return off, func() {}, nil
 	}
 	ln, err := net.Listen("tcp", string(c.Admin))
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	server := &http.Server{
 		Handler:           adminHandler(gateway),
@@ -121,5 +121,5 @@ func startAdmin(c *Config, gateway *translate.Gateway, logger hclog.Logger) (sto
 			logger.Error("admin port failed", "error", err)
 		}
 	}()
-	return func() { server.Close() }, nil
+	return ln.Addr().String(), func() { server.Close() }, nil
 }

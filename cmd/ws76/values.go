@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -68,6 +69,9 @@ func (b *BackendURL) UnmarshalText(text []byte) error {
 	if u.Port() != "" {
 		port = u.Port()
 	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return errors.New("not a port" + allowed)
+	}
 	b.Address = net.JoinHostPort(u.Hostname(), port)
 	b.Prefix = strings.TrimSuffix(u.EscapedPath(), "/")
 	return nil
@@ -87,7 +91,12 @@ type PublicURL struct{ *url.URL }
 // UnmarshalText reads ws://host or wss://host[:port].
 func (p *PublicURL) UnmarshalText(text []byte) error {
 	u, err := url.Parse(string(text))
-	if err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
+	bare := url.URL{}
+	if err == nil {
+		bare = url.URL{Scheme: u.Scheme, Host: u.Host}
+	}
+	_, badPort := strconv.ParseUint(cmp.Or(bare.Port(), "1"), 10, 16)
+	if bare.Scheme != "ws" && bare.Scheme != "wss" || bare.Hostname() == "" || badPort != nil || bare.String() != string(text) {
 		return errors.New("not a public address; allowed: ws://host or wss://host, with a port or without, for example wss://chat.example.com")
 	}
 	p.URL = u
@@ -137,6 +146,9 @@ type Dialects []legacy.Dialect
 
 // UnmarshalText reads a list of dialects.
 func (d *Dialects) UnmarshalText(text []byte) error {
+	if string(text) == off {
+		return errors.New("without a dialect there is nothing to do; allowed: 75, 76, 7, 8 and 13, separated by commas, for example 75,76")
+	}
 	return list(d, string(text), func(s string) (legacy.Dialect, error) {
 		for _, dialect := range []legacy.Dialect{legacy.Hixie75, legacy.Hixie76, legacy.Hybi07, legacy.Hybi08, legacy.RFC6455} {
 			if s == dialect.String() {
@@ -150,13 +162,18 @@ func (d *Dialects) UnmarshalText(text []byte) error {
 // Origins are let in; nil is any.
 type Origins []string
 
-// UnmarshalText reads a list of origins.
+// UnmarshalText reads a list of origins; off lets any in.
 func (o *Origins) UnmarshalText(text []byte) error {
+	if string(text) == off {
+		*o = nil
+		return nil
+	}
 	return list(o, string(text), func(s string) (string, error) {
-		if s == "null" || strings.Contains(s, "://") || strings.HasPrefix(s, "*.") && len(s) > 2 {
+		u, err := url.Parse(s)
+		if s == "null" || strings.HasPrefix(s, "*.") && len(s) > 2 || err == nil && u.Scheme != "" && u.Host != "" {
 			return s, nil
 		}
-		return "", fmt.Errorf("%q is not an origin; allowed: http://host, https://host:port, null or *.suffix, separated by commas, for example https://app.example.com,*.example.org", s)
+		return "", fmt.Errorf("%q is not an origin; allowed: http://host, https://host:port, null or *.suffix, separated by commas, for example https://app.example.com,*.example.org; off", s)
 	})
 }
 

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"io"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/ws76/ws76/legacy"
+)
+
+// What comes before HTTP, and what the log then says of the client.
+func TestEdge(t *testing.T) {
+	t.Parallel()
+	const (
+		required = "WS76_PROXY_PROTOCOL=required"
+		flash    = "WS76_FLASH_POLICY=*.example.com,chat.example"
+		v1       = "PROXY TCP4 203.0.113.7 192.0.2.1 40000 8076\r\n"
+		v2       = "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xcb\x00\x71\x07\xc0\x00\x02\x01\x9c\x40\x1f\x8c"
+		local    = "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"
+	)
+	for _, tt := range []struct {
+		name      string
+		variables []string
+		before    string
+		client    string // begins so; empty if the connection is refused
+		log       string // of the refusal
+	}{
+		{"nothing", nil, "", "127.0.0.1:", ""},
+		{"PROXY v1", []string{required}, v1, "203.0.113.7:40000", ""},
+		{"PROXY v2", []string{required}, v2, "203.0.113.7:40000", ""},
+		{"PROXY v2 for the proxy itself", []string{required}, local, "127.0.0.1:", ""},
+		{"PROXY v1 with Flash", []string{required, flash}, v1, "203.0.113.7:40000", ""},
+		{"handshake with Flash", []string{flash}, "", "127.0.0.1:", ""},
+		{"no PROXY header", []string{required}, "", "", "no PROXY header came"},
+		{"PROXY header of a stranger", []string{required, "WS76_TRUSTED_PROXIES=192.0.2.0/24"}, v1, "", "is not in WS76_TRUSTED_PROXIES"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := gorillaBackend(t)
+			g := startGateway(t, append(tt.variables, "WS76_BACKEND=http://"+b.address)...)
+			conn := g.connect()
+			if _, err := io.WriteString(conn, tt.before); err != nil {
+				t.Fatal(err)
+			}
+			_, err := legacy.NewRequest(legacy.Hixie76, &url.URL{Scheme: "ws", Host: g.listen}).Open(conn)
+			if opened := err == nil; opened != (tt.client != "") {
+				t.Fatalf("open: %v; want one: %t", err, tt.client != "")
+			}
+			conn.Close()
+			if tt.client == "" {
+				line := g.logged("connection refused")
+				g.says(line, map[string]any{"reason": "proxy-header"})
+				if text, _ := line["error"].(string); !strings.Contains(text, tt.log) {
+					t.Errorf("the log says error=%q, want one that says %q", text, tt.log)
+				}
+			} else if got, _ := g.logged("connection closed")["client"].(string); !strings.HasPrefix(got, tt.client) {
+				t.Errorf("the log says client=%s, want %s", got, tt.client)
+			}
+			g.terminate()
+		})
+	}
+}
+
+func TestFlashPolicy(t *testing.T) {
+	t.Parallel()
+	g := startGateway(t, "WS76_FLASH_POLICY=*.example.com,chat.example")
+	for _, tt := range []struct{ name, request, want string }{
+		{"asked for", legacy.PolicyRequest, string(legacy.Policy("*.example.com", "chat.example"))},
+		{"not asked for", "<!doctype html>         ", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			conn := g.connect()
+			if _, err := io.WriteString(conn, tt.request); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(conn); err != nil || string(got) != tt.want {
+				t.Errorf("got %q, %v; want %q", got, err, tt.want)
+			}
+		})
+	}
+	g.terminate()
+}

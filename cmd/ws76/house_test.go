@@ -1,0 +1,299 @@
+package main
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The rules of the house and what each is good for. house_checks_test.go has
+// the checks, and shows each of them something to find.
+
+// root is the repository, seen from this package.
+const root = "../.."
+
+const (
+	module        = "github.com/ws76/ws76"
+	gorillaMod    = "github.com/gorilla/websocket"
+	hclogMod      = "github.com/hashicorp/go-hclog"
+	envconfigMod  = "github.com/kelseyhightower/envconfig"
+	goInternalMod = "github.com/rogpeppe/go-internal"
+	prometheusMod = "github.com/prometheus/client_golang"
+	proxyprotoMod = "github.com/pires/go-proxyproto"
+)
+
+// agreed is what go.mod requires for our own code, and nothing else. Heavier
+// needs of tests are those of a module of their own.
+var agreed = map[string]string{
+	gorillaMod:    "dials the backend; a peer of RFC 6455 in the demo and in tests",
+	hclogMod:      "the log",
+	envconfigMod:  "the environment",
+	proxyprotoMod: "the PROXY protocol",
+	goInternalMod: "tests of the command as scripts",
+}
+
+// planned is agreed but not required yet; what is goes up.
+var planned = map[string]string{
+	prometheusMod: "metrics",
+}
+
+// dependencyRules hold for everything that a room pulls in, however deep.
+var dependencyRules = []dependencyRule{
+	{"legacy", outsideStd, "the wire stays readable and reusable; net/http is its only big friend"},
+	{"modern", []string{module + "/legacy", module + "/translate"}, "only translate knows both wires"},
+	{"modern", []string{hclogMod}, "it returns errors that carry their reason; translate logs"},
+	{"modern", []string{envconfigMod}, "one place reads the environment"},
+	{"translate", []string{envconfigMod, prometheusMod, proxyprotoMod}, "edge matters belong to the command"},
+}
+
+// importRules hold for what our own files import: net/http itself pulls in
+// log, math/rand and crypto/md5.
+var importRules = []importRule{
+	{all, []string{"testing"}, "tests are not part of the product"},
+	{all, []string{"math/rand"}, "masking keys and challenges are unpredictable: crypto/rand"},
+	{all, []string{"unsafe"}, "what a peer sent is never looked at without bounds"},
+	{all, []string{"log"}, "there is one logger, and it is hclog"},
+	{inRoom("legacy"), []string{hclogMod, module}, "a wire has no log and no other room"},
+	{inRoom("translate"), []string{"os/signal", "flag"}, "edge matters belong to the command"},
+	{oneOfFiles("translate/up.go", "translate/down.go", "translate/text.go"), []string{"net", "time", "os"}, "pure means testable at every cut"},
+}
+
+// callRules hold for calls outside of the command.
+var callRules = []callRule{
+	{"os", []string{"Exit"}, "only the command ends the process"},
+	{"os", []string{"Getenv", "LookupEnv", "Environ", "ExpandEnv", "Setenv", "Unsetenv"}, "only the command reads the environment"},
+	{"syscall", []string{"Exit", "Getenv", "Environ", "Setenv"}, "nor does anybody else by the back door"},
+	{"runtime", []string{"SetFinalizer", "Goexit"}, "ends are said, not left to happen"},
+}
+
+// topLevel is what the repository shows first. Names that begin with a dot are
+// for tools.
+var topLevel = []string{
+	"cmd", "docker", "legacy", "modern", "translate",
+	"go.mod", "go.sum", "README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md",
+}
+
+// maxCode is how many lines of code a file has at most.
+const maxCode = 450
+
+func TestDependencies(t *testing.T) {
+	for _, rule := range dependencyRules {
+		deps := goList(t, "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./"+rule.room)
+		report(t, rule.why, checkDependencies(rule, deps))
+	}
+}
+
+func TestImports(t *testing.T) {
+	files := productFiles(t)
+	for _, rule := range importRules {
+		seen := 0
+		for _, f := range files {
+			if rule.files(f.path) {
+				seen++
+				report(t, rule.why, checkImports(rule, f))
+			}
+		}
+		if seen == 0 {
+			t.Errorf("the rule against %q is for no file", rule.never)
+		}
+	}
+}
+
+// A rule against a name that nothing has any more could not fail.
+func TestForbiddenNamesExist(t *testing.T) {
+	known := append(goList(t, "std"), goList(t, "./...")...)
+	known = append(known, module)
+	known = append(known, requirements(t, func(indirect bool) bool { return true })...)
+	known = slices.AppendSeq(known, maps.Keys(planned))
+	names := map[string]bool{}
+	for _, rule := range dependencyRules {
+		for _, name := range rule.never {
+			names[name] = name != anything
+		}
+	}
+	for _, rule := range importRules {
+		for _, name := range rule.never {
+			names[name] = true
+		}
+	}
+	for name, isName := range names {
+		if isName && !slices.Contains(known, name) {
+			t.Errorf("nothing is called %s", name)
+		}
+	}
+}
+
+func TestRequirementsAreAgreed(t *testing.T) {
+	got := requirements(t, func(indirect bool) bool { return !indirect })
+	want := slices.Sorted(maps.Keys(agreed))
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf("go.mod requires directly\n  %s\nagreed is\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+	for name := range planned {
+		if slices.Contains(got, name) {
+			t.Errorf("%s is required: move it from planned to agreed", name)
+		}
+	}
+}
+
+func TestCalls(t *testing.T) {
+	for _, f := range productFiles(t) {
+		if inRoom("cmd")(f.path) {
+			continue
+		}
+		for _, rule := range callRules {
+			report(t, rule.why, checkCalls(rule, f))
+		}
+		report(t, "nobody panics on what a peer sent", checkPanics(f))
+	}
+}
+
+func TestLogCalls(t *testing.T) {
+	calls := 0
+	for _, f := range productFiles(t) {
+		found, problems := checkLogCalls(f)
+		calls += found
+		report(t, "a peer cannot forge a line, and every value has its key", problems)
+	}
+	if calls < 5 {
+		t.Errorf("only %d calls of the logger found", calls)
+	}
+}
+
+func TestDocComments(t *testing.T) {
+	names := 0
+	for _, f := range productFiles(t) {
+		if inRoom("legacy")(f.path) || inRoom("modern")(f.path) || inRoom("translate")(f.path) {
+			found, problems := checkDocs(f)
+			names += found
+			report(t, "what another room uses is documented, beginning with its name", problems)
+		}
+	}
+	if names < 50 {
+		t.Errorf("only %d exported names found", names)
+	}
+}
+
+func TestTopLevel(t *testing.T) {
+	report(t, "the first screen is short", checkTopLevel(tracked(t)))
+}
+
+func TestFileLength(t *testing.T) {
+	files := 0
+	for _, name := range tracked(t) {
+		if !holdsCode(name) {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if os.IsNotExist(err) {
+			continue // deleted, and not committed yet
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		files++
+		if n := codeLines(name, text); n > maxCode {
+			t.Errorf("%s has %d lines of code, more than %d", name, n, maxCode)
+		}
+	}
+	if files < 20 {
+		t.Errorf("only %d files with code found", files)
+	}
+}
+
+func report(t *testing.T, why string, problems []string) {
+	t.Helper()
+	for _, p := range problems {
+		t.Errorf("%s (%s)", p, why)
+	}
+}
+
+// productFiles is all Go files but tests. A directory with a go.mod of its own
+// is another house.
+func productFiles(t *testing.T) []source {
+	t.Helper()
+	var files []source
+	err := filepath.WalkDir(root, func(name string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			_, err := os.Stat(filepath.Join(name, "go.mod"))
+			if rel != "." && (err == nil || strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if path.Ext(d.Name()) != ".go" || strings.HasSuffix(d.Name(), "_test.go") {
+			return nil
+		}
+		text, err := os.ReadFile(name)
+		files = append(files, parse(t, filepath.ToSlash(rel), string(text)))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 30 {
+		t.Fatalf("only %d files found", len(files))
+	}
+	return files
+}
+
+// output is what a program says about the repository.
+func output(t *testing.T, program string, args ...string) []byte {
+	t.Helper()
+	require(t, program)
+	cmd := exec.Command(program, args...)
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if exit, ok := err.(*exec.ExitError); ok {
+		t.Fatalf("%s: %v: %s", cmd, err, exit.Stderr)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func goList(t *testing.T, args ...string) []string {
+	t.Helper()
+	return strings.Fields(string(output(t, "go", append([]string{"list"}, args...)...)))
+}
+
+// requirements is the paths of the modules that go.mod requires.
+func requirements(t *testing.T, want func(indirect bool) bool) (paths []string) {
+	t.Helper()
+	var mod struct {
+		Require []struct {
+			Path     string
+			Indirect bool
+		}
+	}
+	if err := json.Unmarshal(output(t, "go", "mod", "edit", "-json"), &mod); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range mod.Require {
+		if want(r.Indirect) {
+			paths = append(paths, r.Path)
+		}
+	}
+	return paths
+}
+
+// tracked is the files under version control.
+func tracked(t *testing.T) []string {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(root, ".git")); err != nil {
+		missing(t, "not a checkout: %v", err)
+	}
+	return strings.Split(strings.TrimSuffix(string(output(t, "git", "ls-files", "-z")), "\x00"), "\x00")
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain makes this test binary a program ws76 for everything that the tests
+// start.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"ws76": main})
+}
+
+// The scripts have these besides testscript's own commands:
+//
+//	exits STATUS PROGRAM [ARGUMENT...]   run, compare the exit status
+//	start [VARIABLE=VALUE...]            start a gateway with these and the script's settings
+//	terminate STATUS                     send it SIGTERM, compare its exit status, write its log to log
+//
+// and these variables: FREE, an address that nobody listens on, and TAKEN, one
+// that somebody does.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setup,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits":     positive(exits),
+			"start":     positive(start),
+			"terminate": positive(terminated),
+		},
+	})
+}
+
+func setup(env *testscript.Env) error {
+	free, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { ln.Close() })
+	env.Values[running] = new(*process)
+	env.Vars = append(env.Vars, hasty)
+	env.Setenv("FREE", free)
+	env.Setenv("TAKEN", ln.Addr().String())
+	return nil
+}
+
+// positive is a command that ! cannot be said of.
+func positive(run func(ts *testscript.TestScript, args []string)) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg {
+			ts.Fatalf("! has no meaning here")
+		}
+		run(ts, args)
+	}
+}
+
+func exits(ts *testscript.TestScript, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: exits STATUS PROGRAM [ARGUMENT...]")
+	}
+	got := 0
+	err := ts.Exec(args[1], args[2:]...)
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	checkStatus(ts, args[0], got)
+}
+
+func checkStatus(ts *testscript.TestScript, want string, got int) {
+	if want != strconv.Itoa(got) {
+		ts.Fatalf("exit status %d, want %s", got, want)
+	}
+}
+
+// running is where a script keeps its gateway.
+const running = "running"
+
+func start(ts *testscript.TestScript, args []string) {
+	var variables []string
+	for _, name := range variableNames() {
+		if value := ts.Getenv(name); value != "" {
+			variables = append(variables, name+"="+value)
+		}
+	}
+	p, err := startProcess(append(variables, args...)...)
+	ts.Check(err)
+	ts.Defer(p.kill)
+	*ts.Value(running).(**process) = p
+}
+
+func terminated(ts *testscript.TestScript, args []string) {
+	p := *ts.Value(running).(**process)
+	if len(args) != 1 || p == nil {
+		ts.Fatalf("usage: terminate STATUS, after start")
+	}
+	ts.Check(p.signal())
+	state, err := p.wait()
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("log"), []byte(p.log()), 0o600))
+	checkStatus(ts, args[0], state.ExitCode())
+}
