@@ -17,8 +17,8 @@ func NewKey() (key Key) {
 	return key
 }
 
-// Keys hands out masking keys, none of them twice: the key stream of AES-256 in
-// counter mode, whose own key comes from crypto/rand. The zero value is ready;
+// Keys hands out masking keys: the key stream of AES-256 in counter mode, whose
+// own key comes from crypto/rand, and no part of it twice. The zero value is ready;
 // it must not be copied, nor used by two goroutines at once.
 type Keys struct {
 	stream cipher.Stream

@@ -150,7 +150,6 @@ func (s *Scanner) Scan(src []byte) (tok Token, n int, err error) {
 	}
 	piece := src[n:min(uint64(len(src)), uint64(n)+s.left)]
 	if len(piece) == 0 && s.left > 0 {
-		s.offset += int64(n)
 		return Token{}, n, nil
 	}
 	return s.piece(piece), n + len(piece), nil

@@ -1,8 +1,10 @@
 package translate
 
 import (
+	"errors"
 	"math"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -151,10 +153,26 @@ func (b *bridge) pong(payload []byte) {
 func (b *bridge) sendPong() {
 	p := &b.backend
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	var err error
 	if frame := b.answer.Swap(nil); frame != nil {
-		p.send(*frame)
+		err = p.send(*frame)
 	}
+	p.mu.Unlock()
+	b.slow(p, err)
+}
+
+// slow ends the bridge if the error is of a write that a side did not take in
+// time.
+func (b *bridge) slow(p *peer, err error) bool {
+	switch {
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return false
+	case p == &b.client:
+		b.end(endFor(ByClient, ClientSlow, nil))
+	default:
+		b.end(endFor(ByBackend, BackendSlow, nil))
+	}
+	return true
 }
 
 func (b *bridge) tickPeriod() time.Duration {
@@ -195,5 +213,7 @@ func (b *bridge) ping() bool {
 		return false
 	}
 	frame := modern.AppendFrame(nil, true, modern.Ping, nil, modern.NewKey())
-	return b.backend.write(frame, false) == nil
+	err := b.backend.write(frame, false)
+	b.slow(&b.backend, err)
+	return err == nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -135,9 +134,10 @@ func (t *translated) suspect() suspicion {
 // sameOrigin reports whether a page of the origin opened the location's own
 // host, which most pages do.
 func sameOrigin(origin, location string) bool {
-	o, err1 := url.Parse(origin)
-	l, err2 := url.Parse(location)
-	return err1 == nil && err2 == nil && strings.EqualFold(o.Host, l.Host) && (o.Scheme == "https") == (l.Scheme == "wss")
+	scheme, host, _ := strings.Cut(origin, "://")
+	wsScheme, rest, _ := strings.Cut(location, "://")
+	wsHost, _, _ := strings.Cut(rest, "/")
+	return strings.EqualFold(host, wsHost) && (scheme == "https") == (wsScheme == "wss")
 }
 
 // promptly is how soon after the 101 a client drops a connection that its own

@@ -76,7 +76,7 @@ func (d *down) transform(dst, src []byte, _ bool) (nDst, nSrc int, err error) {
 		}
 		tok, n, err := d.scan.Scan(src[nSrc:min(len(src), nSrc+d.window(room))])
 		if err != nil {
-			return nDst, nSrc + n, err
+			return d.rollback(begun, nDst), nSrc + n, err
 		}
 		nSrc += n
 		switch {
@@ -84,6 +84,9 @@ func (d *down) transform(dst, src []byte, _ bool) (nDst, nSrc int, err error) {
 			return nDst, nSrc, nil
 		case tok.Kind == modern.Control:
 			if err := d.controlFrame(tok); err != nil {
+				if _, goesOn := err.(pingError); !goesOn {
+					nDst = d.rollback(begun, nDst)
+				}
 				return nDst, nSrc, err
 			}
 		case tok.Kind == modern.Message:
@@ -92,10 +95,7 @@ func (d *down) transform(dst, src []byte, _ bool) (nDst, nSrc int, err error) {
 			}
 			m, err := d.piece(dst[nDst:nDst], tok)
 			if err != nil {
-				if d.open && begun >= 0 {
-					nDst, d.open = begun, false // as if it had never begun
-				}
-				return nDst, nSrc, err
+				return d.rollback(begun, nDst), nSrc, err
 			}
 			nDst += len(m)
 		}
@@ -106,6 +106,17 @@ func (d *down) transform(dst, src []byte, _ bool) (nDst, nSrc int, err error) {
 func (d *down) between() bool                   { return d.scan.Idle() }
 func (d *down) unfinished() bool                { return d.open }
 func (d *down) counts() (messages, bytes int64) { return d.messages, d.bytes }
+
+// rollback takes a message that will not be finished out of dst, as if it had
+// never begun, if it began in this call; it returns where dst ends then.
+func (d *down) rollback(begun, nDst int) int {
+	if !d.open || begun < 0 {
+		return nDst
+	}
+	d.bytes -= int64(nDst - begun - 1)
+	d.open = false
+	return begun
+}
 
 // window is how much of src may be looked at so that its translation fits room.
 func (d *down) window(room int) int {

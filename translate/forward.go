@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -134,9 +135,9 @@ func (g *Gateway) allowsOrigin(origin string) bool {
 
 // hostOf is the host of an origin, without scheme and port.
 func hostOf(origin string) string {
-	_, host, _ := strings.Cut(strings.ToLower(origin), "://")
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		return h
+	u, err := url.Parse(strings.ToLower(origin))
+	if err != nil {
+		return ""
 	}
-	return host
+	return u.Hostname()
 }

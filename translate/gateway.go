@@ -177,8 +177,9 @@ func (g *Gateway) accept(w http.ResponseWriter, r *http.Request, o opening, back
 	}
 	backend.Conn.SetDeadline(time.Now().Add(g.options.Timeouts.Close))
 	o.abandon(backend)
-	backend.Conn.Close()
 	g.left(r, o.dialect(), err)
+	drain(backend.Conn) // a reset, for what it has said since its 101, could take the Close frame back
+	backend.Conn.Close()
 	return nil
 }
 
@@ -227,7 +228,9 @@ func (g *Gateway) opened(b *bridge, r *http.Request, took time.Duration) {
 	g.bridges[b] = struct{}{}
 	g.stats.opened(b)
 	g.mu.Unlock()
-	g.logger.Info("connection opened", "dialect", b.dialect.String(), "client", b.remote, "path", hclog.Quote(b.path), "seconds", took.Seconds())
+	if g.logger.IsInfo() {
+		g.logger.Info("connection opened", "dialect", b.dialect.String(), "client", b.remote, "path", hclog.Quote(b.path), "seconds", took.Seconds())
+	}
 	if g.Draining() {
 		b.end(endFor(ByGateway, ShuttingDown, nil))
 	}
@@ -236,6 +239,22 @@ func (g *Gateway) opened(b *bridge, r *http.Request, took time.Duration) {
 // closed is called by a bridge that is over.
 func (g *Gateway) closed(b *bridge) {
 	e := b.closing.Load()
+	g.logClosed(b, e)
+	if fault, damaged := b.dropped(e); damaged {
+		g.diagnose(fault, b.suspicion.front, b.remote)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.bridges, b)
+	g.stats.closed(b, e)
+	g.reserved--
+	g.checkEmpty()
+}
+
+func (g *Gateway) logClosed(b *bridge, e *End) {
+	if !g.logger.IsInfo() {
+		return
+	}
 	args := []any{
 		"dialect", b.dialect.String(), "client", b.remote, "path", hclog.Quote(b.path), "seconds", time.Since(b.since).Seconds(),
 		"messages_up", b.up.messages.Load(), "bytes_up", b.up.bytes.Load(),
@@ -246,15 +265,6 @@ func (g *Gateway) closed(b *bridge) {
 		args = append(args, "error", e.Err)
 	}
 	g.logger.Info("connection closed", args...)
-	if fault, damaged := b.dropped(e); damaged {
-		g.diagnose(fault, b.suspicion.front, b.remote)
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.bridges, b)
-	g.stats.closed(b, e)
-	g.reserved--
-	g.checkEmpty()
 }
 
 // left counts and logs a client that was not there for all of its handshake.

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"sync"
 )
 
 // maxHead bounds a request head. net/http adds 4 KiB of its own to the limit
@@ -28,14 +29,16 @@ func (l headListener) Accept() (net.Conn, error) {
 // space that a key may begin with.
 type headConn struct {
 	net.Conn
+
+	mu       sync.Mutex // net/http reads on in another goroutine while a handler runs
 	head     []byte
 	complete bool
 }
 
-// Read is called by one goroutine at a time. net/http reads on in another one
-// while a handler runs, but by then the head is complete.
 func (c *headConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if !c.complete {
 		c.head = append(c.head, p[:n]...)
 		c.complete = len(c.head) > maxHead || bytes.Contains(c.head, []byte("\r\n\r\n"))
@@ -54,18 +57,26 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 // begins a new head.
 func nextHead(c net.Conn, state http.ConnState) {
 	if hc, ok := c.(*headConn); ok && state == http.StateIdle {
+		hc.mu.Lock()
+		defer hc.mu.Unlock()
 		hc.head, hc.complete = nil, false
 	}
 }
 
 // rawHead is the head of the request as it was received, nil if the request
-// was pipelined behind another one, or not served by Gateway.Serve.
+// was pipelined behind another one, has lines without CR, or was not served by
+// Gateway.Serve.
 func rawHead(r *http.Request) []byte {
 	hc, ok := r.Context().Value(headKey{}).(*headConn)
-	if !ok || !bytes.HasPrefix(hc.head, []byte(r.Method+" "+r.RequestURI+" ")) {
+	if !ok {
 		return nil
 	}
+	hc.mu.Lock()
+	defer hc.mu.Unlock()
 	end := bytes.Index(hc.head, []byte("\r\n\r\n"))
+	if end < 0 || !bytes.HasPrefix(hc.head, []byte(r.Method+" "+r.RequestURI+" ")) {
+		return nil
+	}
 	return hc.head[:end+2]
 }
 

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -25,7 +26,21 @@ func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, r, legacy.HTTP, handshakeRefusal(err))
 		return
 	}
+	if twoLengths(r) {
+		w.Header().Set("Connection", "close")
+	}
 	g.proxy.ServeHTTP(w, r)
+}
+
+// twoLengths reports whether a chunked request has a Content-Length too, or may
+// have had: net/http drops it. A proxy before us may have gone by that one, so
+// what follows is nobody's request (RFC 9112 section 6.1).
+func twoLengths(r *http.Request) bool {
+	if len(r.TransferEncoding) == 0 {
+		return false
+	}
+	head := rawHead(r)
+	return head == nil || bytes.Contains(bytes.ToLower(head), []byte("\ncontent-length:"))
 }
 
 // newProxy is the reverse proxy for everything that is no opening handshake.

@@ -3,7 +3,6 @@ package translate
 import (
 	"errors"
 	"io"
-	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -173,9 +172,9 @@ func (p *pump) move() {
 		return
 	}
 	out := buffers.Get().(*[bufferSize]byte)
-	src, full := p.in[:p.n], p.n == readSize
+	src := p.in[:p.n]
 	for w := 0; ; {
-		nDst, nSrc, err := p.tr.transform(out[w:], src, full)
+		nDst, nSrc, err := p.tr.transform(out[w:], src, len(src) == readSize)
 		w, src = w+nDst, src[nSrc:]
 		if ping, ok := err.(pingError); ok {
 			p.b.pong(ping)
@@ -219,15 +218,9 @@ func (p *pump) give(b []byte) {
 // before may still be read, its Close frame included, and then its own pump
 // ends the bridge.
 func (p *pump) notTaken(err error) {
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
+	if !p.b.slow(p.dst, err) {
 		p.deaf = true
 		p.dst.conn.SetReadDeadline(time.Now().Add(p.b.limits.Close))
-		return
-	}
-	if p.dst == &p.b.client {
-		p.b.end(endFor(ByClient, ClientSlow, nil))
-	} else {
-		p.b.end(endFor(ByBackend, BackendSlow, nil))
 	}
 }
 

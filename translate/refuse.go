@@ -125,9 +125,7 @@ func (ref refusal) write(w io.Writer) error {
 		resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(text)), int64(len(text))
 	}
 	out := bufio.NewWriter(w)
-	if err := resp.Write(out); err != nil {
-		return err
-	}
+	resp.Write(out) // a body may break off; an error of w comes back from Flush
 	return out.Flush()
 }
 

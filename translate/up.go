@@ -34,14 +34,15 @@ type up struct {
 }
 
 // transform takes from src and gives to dst, whose room is at least len(src) +
-// modern.MaxHeader. What it leaves of src is a message that is not finished: it
-// wants it again with more behind it, or with full set when src cannot hold
-// more. With errShortDst it wants dst emptied first. Another error is final.
+// modern.MaxHeader, and 4 * modern.MaxHeader. What it leaves of src is a message
+// that is not finished: it wants it again with more behind it, or with full set
+// when src cannot hold more. With errShortDst it wants dst emptied first.
+// Another error is final.
 func (u *up) transform(dst, src []byte, full bool) (nDst, nSrc int, err error) {
 	u.keys = keys.Get().(*modern.Keys)
 	defer keys.Put(u.keys)
 	for nSrc < len(src) {
-		tok, n, err := u.scan.Scan(src[nSrc:], full)
+		tok, n, err := u.scan.Scan(src[nSrc:], full && nSrc == 0)
 		if err != nil || tok.Kind == legacy.More {
 			return nDst, nSrc + n, err
 		}

@@ -14,7 +14,7 @@ import (
 // an idle gateway holds is then what its connections need.
 const (
 	lazyGC = 400
-	quiet  = 2 * time.Second
+	quiet  = time.Second
 )
 
 // keepMemorySmall runs until ctx ends.
