@@ -12,6 +12,7 @@ backend gateway {
 
 sub vcl_recv {
     set req.http.X-Forwarded-For = client.ip;   # replace what a client made up
+    set req.http.X-Forwarded-Host = req.http.Host;
     set req.http.X-Forwarded-Proto = "http";    # "https" with a TLS front before Varnish
     if (req.http.Upgrade ~ "(?i)websocket") {
         return (pipe);

@@ -1,0 +1,184 @@
+package modern_test
+
+import (
+	"context"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/ws76/ws76/modern"
+)
+
+// reason is the word of an error of this package, empty for any other.
+func reason(err error) modern.Reason {
+	var protocol *modern.ProtocolError
+	var dial *modern.DialError
+	switch {
+	case errors.As(err, &protocol):
+		return protocol.Reason
+	case errors.As(err, &dial):
+		return dial.Reason
+	}
+	return ""
+}
+
+// produce has for every Reason something that brings it about.
+var produce = map[modern.Reason]func(*testing.T) error{
+	modern.ReservedBits:           scanning("rsv1-without-extension"),
+	modern.ReservedOpcode:         scanning("opcode-3"),
+	modern.WrongMask:              scanning("mask-missing"),
+	modern.FragmentedControl:      scanning("ping-fragmented"),
+	modern.ControlTooLong:         scanning("ping-126"),
+	modern.UnexpectedContinuation: scanning("continuation-first"),
+	modern.ExpectedContinuation:   scanning("new-text-inside-message"),
+	modern.NonMinimalLength:       scanning("non-minimal-length-strict"),
+	modern.LengthMSB:              scanning("length-msb"),
+	modern.MessageTooBig:          scanning("limit-by-header"),
+	modern.CloseOneByte:           scanning("close-1-byte"),
+	modern.CloseCode:              scanning("close-999"),
+	modern.CloseReasonUTF8:        scanning("close-bad-utf8-reason"),
+	modern.BadAnswer:              answered("accept-wrong"),
+	modern.UnofferedExtension:     answered("extension"),
+	modern.UnofferedSubprotocol:   answered("subprotocol"),
+	modern.Unreachable: func(t *testing.T) error {
+		return dial(t.Context(), gone(t))
+	},
+	modern.DialTimeout: func(t *testing.T) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 0)
+		defer cancel()
+		return dial(ctx, gone(t))
+	},
+}
+
+// scanning has the error of a vector.
+func scanning(id string) func(*testing.T) error {
+	return func(t *testing.T) error {
+		for _, v := range loadFrames(t) {
+			if v.ID != id {
+				continue
+			}
+			rest, _ := v.bytes(t)
+			for s := v.scanner(); ; {
+				tok, n, err := s.Scan(rest)
+				if rest = rest[n:]; err != nil || tok.Kind == modern.More {
+					return err
+				}
+			}
+		}
+		return errors.New("no such vector")
+	}
+}
+
+// answered has the error of one of badAnswers.
+func answered(id string) func(*testing.T) error {
+	return func(t *testing.T) error {
+		return dial(t.Context(), serve(t, answering(badAnswers[id].answer)))
+	}
+}
+
+func dial(ctx context.Context, address string) error {
+	_, err := (&modern.Dialer{Address: address}).Dial(ctx, request)
+	return err
+}
+
+// Every word is known, distinct, explained, and can come up.
+func TestReasons(t *testing.T) {
+	words := reasons(t)
+	if len(words) < 18 {
+		t.Fatalf("%d reasons, want at least 18", len(words))
+	}
+	seen := map[modern.Reason]bool{}
+	for _, r := range words {
+		if seen[r] {
+			t.Errorf("%s: two constants", r)
+		}
+		seen[r] = true
+		sentence := r.Sentence()
+		if sentence == "" || strings.HasSuffix(sentence, ".") || strings.ToUpper(sentence[:1]) == sentence[:1] {
+			t.Errorf("%s: sentence %q", r, sentence)
+		}
+		if produce[r] == nil {
+			t.Errorf("%s: never produced", r)
+			continue
+		}
+		if err := produce[r](t); reason(err) != r {
+			t.Errorf("%s: got %v", r, err)
+		}
+	}
+	if len(produce) != len(seen) {
+		t.Errorf("%d reasons produced, want %d", len(produce), len(seen))
+	}
+	if got := modern.Reason("other").Sentence(); got != "" {
+		t.Errorf("a word of nobody's: %q", got)
+	}
+}
+
+// reasons reads the constants out of the source, where none can be forgotten.
+func reasons(t *testing.T) (words []modern.Reason) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "error.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if kind, ok := spec.Type.(*ast.Ident); !ok || kind.Name != "Reason" {
+			return false
+		}
+		for _, value := range spec.Values {
+			word, err := strconv.Unquote(value.(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			words = append(words, modern.Reason(word))
+		}
+		return false
+	})
+	return words
+}
+
+func TestErrorText(t *testing.T) {
+	cause := errors.New("reset")
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{
+			&modern.ProtocolError{Reason: modern.MessageTooBig, Code: modern.TooBig, Offset: 65537},
+			"frame at offset 65537: a message is larger than the limit (message-too-big)",
+		},
+		{&modern.DialError{Reason: modern.Unreachable}, "dial backend: the backend cannot be connected to (backend-unreachable)"},
+		{
+			&modern.DialError{Reason: modern.Unreachable, Err: cause},
+			"dial backend: the backend cannot be connected to (backend-unreachable): reset",
+		},
+		{&modern.RefusedError{Response: &http.Response{Status: "404 Not Found"}}, "dial backend: refused with 404 Not Found"},
+	} {
+		if got := test.err.Error(); got != test.want {
+			t.Errorf("got  %s\nwant %s", got, test.want)
+		}
+	}
+	if err := (&modern.DialError{Err: cause}); !errors.Is(err, cause) {
+		t.Errorf("%v does not unwrap", err)
+	}
+}
+
+func TestDialErrorStatus(t *testing.T) {
+	for _, r := range reasons(t) {
+		want := http.StatusBadGateway
+		if r == modern.DialTimeout {
+			want = http.StatusGatewayTimeout
+		}
+		if got := (&modern.DialError{Reason: r}).Status(); got != want {
+			t.Errorf("%s: got %d, want %d", r, got, want)
+		}
+	}
+}
