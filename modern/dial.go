@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"slices"
 	"time"
@@ -77,8 +76,12 @@ func (d *Dialer) open(ctx context.Context, r Request, handshake func(net.Conn, R
 	return b, nil
 }
 
+// connect does not use DialTCP, which would spare a literal address the way
+// through the resolver: it binds the socket before it connects it, and then the
+// kernel searches long for a port when most of them are in TIME_WAIT.
 func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
-	conn, err := d.dialTCP(ctx)
+	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1}}
+	conn, err := dialer.DialContext(ctx, "tcp", d.Address)
 	if err != nil || d.TLS == nil {
 		return conn, err
 	}
@@ -88,20 +91,6 @@ func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
 		return nil, err
 	}
 	return secure, nil
-}
-
-// dialTCP spares an address that is a number the way through the resolver.
-func (d *Dialer) dialTCP(ctx context.Context) (net.Conn, error) {
-	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1}}
-	addr, err := netip.ParseAddrPort(d.Address)
-	if err != nil {
-		return dialer.DialContext(ctx, "tcp", d.Address)
-	}
-	conn, err := dialer.DialTCP(ctx, "tcp", netip.AddrPort{}, addr)
-	if err != nil {
-		return nil, err
-	}
-	return conn, nil
 }
 
 // handshake is gorilla's, on a connection that shows it the head of the answer

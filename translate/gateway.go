@@ -32,12 +32,14 @@ type Gateway struct {
 	diagnoses  diagnoses
 	handshakes atomic.Int64
 
-	mu       sync.Mutex
-	stats    Stats // without what is open
-	bridges  map[*bridge]struct{}
-	reserved int           // handshakes under way, and bridges
-	draining chan struct{} // closed when no more are accepted
-	empty    chan struct{} // closed when draining and reserved is 0
+	mu        sync.Mutex
+	stats     Stats // without what is open
+	listeners []net.Listener
+	answering map[net.Conn]struct{} // clients that are being sent their 101
+	bridges   map[*bridge]struct{}
+	reserved  int           // handshakes under way, and bridges
+	draining  chan struct{} // closed when no more are accepted
+	empty     chan struct{} // closed when draining and reserved is 0
 }
 
 // New returns a Gateway; it does nothing until it is served.
@@ -50,11 +52,12 @@ func New(o Options) *Gateway {
 		o.Binary = BinaryClose
 	}
 	g := &Gateway{
-		options:  o,
-		logger:   o.Logger,
-		bridges:  map[*bridge]struct{}{},
-		draining: make(chan struct{}),
-		empty:    make(chan struct{}),
+		options:   o,
+		logger:    o.Logger,
+		answering: map[net.Conn]struct{}{},
+		bridges:   map[*bridge]struct{}{},
+		draining:  make(chan struct{}),
+		empty:     make(chan struct{}),
 	}
 	g.proxy = g.newProxy()
 	g.server = &http.Server{
@@ -71,7 +74,22 @@ func New(o Options) *Gateway {
 
 // Serve accepts clients until Shutdown, or until the listener fails. It may be
 // called for several listeners. It returns http.ErrServerClosed after Shutdown.
-func (g *Gateway) Serve(ln net.Listener) error { return g.server.Serve(headListener{ln}) }
+func (g *Gateway) Serve(ln net.Listener) error {
+	ln = newHeadListener(ln)
+	g.mu.Lock()
+	if g.Draining() {
+		g.mu.Unlock()
+		ln.Close()
+		return http.ErrServerClosed
+	}
+	g.listeners = append(g.listeners, ln)
+	g.mu.Unlock()
+	err := g.server.Serve(ln)
+	if g.Draining() {
+		return http.ErrServerClosed
+	}
+	return err
+}
 
 // ServeHTTP answers one request: it translates, tunnels or proxies it. An
 // opening handshake that succeeds takes the connection over and outlives the
@@ -155,6 +173,9 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request, d legacy.Dialect)
 // notOpened is after a dial that failed, perhaps because the client left.
 func (g *Gateway) notOpened(w http.ResponseWriter, r *http.Request, d legacy.Dialect, err error) {
 	if r.Context().Err() != nil {
+		if refused := new(modern.RefusedError); errors.As(err, &refused) {
+			refused.Response.Body.Close()
+		}
 		g.left(r, d, err)
 		return
 	}
@@ -167,7 +188,7 @@ func (g *Gateway) accept(w http.ResponseWriter, r *http.Request, o opening, back
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err == nil {
 		conn.SetDeadline(time.Time{})
-		if err = o.answer(conn, rw.Reader, backend); err == nil {
+		if err = g.answer(o, conn, rw.Reader, backend); err == nil {
 			socket, unread := bare(conn)
 			b := newBridge(g, o, socket, append(buffered(rw.Reader), unread...), backend)
 			b.suspicion = o.suspect()
@@ -181,6 +202,18 @@ func (g *Gateway) accept(w http.ResponseWriter, r *http.Request, o opening, back
 	drain(backend.Conn) // a reset, for what it has said since its 101, could take the Close frame back
 	backend.Conn.Close()
 	return nil
+}
+
+// answer has the client answered while Shutdown can still reach it.
+func (g *Gateway) answer(o opening, conn net.Conn, br *bufio.Reader, backend *modern.Backend) error {
+	g.mu.Lock()
+	g.answering[conn] = struct{}{}
+	g.mu.Unlock()
+	err := o.answer(conn, br, backend)
+	g.mu.Lock()
+	delete(g.answering, conn)
+	g.mu.Unlock()
+	return err
 }
 
 // buffered is a copy of what a reader holds, nil if it holds nothing.
@@ -302,37 +335,4 @@ func (g *Gateway) Draining() bool {
 	default:
 		return false
 	}
-}
-
-// Shutdown stops accepting, answers handshakes with 503, closes every
-// connection in its dialect and returns when all are closed. When the context
-// ends first, it closes what is left without a word and returns the context's
-// error.
-func (g *Gateway) Shutdown(ctx context.Context) error {
-	g.mu.Lock()
-	if !g.Draining() {
-		close(g.draining)
-		g.checkEmpty()
-	}
-	bridges := make([]*bridge, 0, len(g.bridges))
-	for b := range g.bridges {
-		bridges = append(bridges, b)
-	}
-	g.mu.Unlock()
-	for _, b := range bridges {
-		b.end(endFor(ByGateway, ShuttingDown, nil))
-	}
-	err := g.server.Shutdown(ctx)
-	select {
-	case <-g.empty:
-		return err
-	case <-ctx.Done():
-	}
-	g.server.Close()
-	g.mu.Lock()
-	for b := range g.bridges {
-		b.cut()
-	}
-	g.mu.Unlock()
-	return ctx.Err()
 }

@@ -13,8 +13,18 @@ import (
 // that it is given.
 const maxHead = 16 << 10
 
-// A headListener hands out connections that remember the request head.
-type headListener struct{ net.Listener }
+// A headListener hands out connections that remember the request head. It may
+// be closed more than once.
+type headListener struct {
+	net.Listener
+	close func() error
+}
+
+func newHeadListener(ln net.Listener) headListener {
+	return headListener{ln, sync.OnceValue(ln.Close)}
+}
+
+func (l headListener) Close() error { return l.close() }
 
 func (l headListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()

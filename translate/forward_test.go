@@ -1,0 +1,309 @@
+package translate_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ws76/ws76/legacy"
+	"github.com/ws76/ws76/translate"
+)
+
+func trusting(o *translate.Options) {
+	o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("127.0.0.0/8")}
+}
+
+// What the backend gets of a client's request, besides what the vectors say.
+func TestForwardedFields(t *testing.T) {
+	long := strings.Repeat("x", 4000)
+	for _, test := range []struct {
+		id      string
+		options func(*translate.Options)
+		lines   []string
+		want    map[string]string // "" = not there
+	}{
+		{"nothing-said", nil, nil, map[string]string{
+			"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "http", "X-Forwarded-Host": "example.com",
+			"User-Agent": "", "Accept-Encoding": "",
+		}},
+		{"untrusted", nil, []string{
+			"X-Forwarded-For: 198.51.100.1", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil", "Forwarded: for=198.51.100.1", "X-Real-IP: 198.51.100.1",
+		}, map[string]string{
+			"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "http", "X-Forwarded-Host": "example.com", "Forwarded": "", "X-Real-Ip": "",
+		}},
+		{"trusted", trusting, []string{
+			"X-Forwarded-For: 198.51.100.1", "X-Forwarded-Proto: https", "X-Forwarded-Host: public", "Forwarded: for=198.51.100.1", "X-Real-IP: 198.51.100.1",
+		}, map[string]string{
+			"X-Forwarded-For": "198.51.100.1, 127.0.0.1", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "public",
+			"Forwarded": "for=198.51.100.1", "X-Real-Ip": "198.51.100.1",
+		}},
+		{"trusted-lists", trusting, []string{"X-Forwarded-For: 198.51.100.1", "X-Forwarded-For: 198.51.100.2, 198.51.100.3"}, map[string]string{
+			"X-Forwarded-For": "198.51.100.1, 198.51.100.2, 198.51.100.3, 127.0.0.1",
+		}},
+		{"cookies", nil, []string{"Cookie: a=1; b=2", "Cookie: ", "Cookie: c=3", "Cookie2: $Version=1"}, map[string]string{
+			"Cookie": "a=1; b=2; c=3", "Cookie2": "$Version=1",
+		}},
+		{"empty-cookies", nil, []string{"Cookie: ", "Cookie: "}, map[string]string{"Cookie": ""}},
+		{"one-hop", nil, []string{
+			"Keep-Alive: timeout=5", "TE: trailers", "Trailer: X", "Proxy-Authorization: Basic eDp5", "Proxy-Connection: keep-alive",
+			"Connection: X-Secret, keep-alive ,x-other", "X-Secret: 1", "X-Other: 1", "X-Kept: 1",
+		}, map[string]string{
+			"Keep-Alive": "", "Te": "", "Trailer": "", "Proxy-Authorization": "", "Proxy-Connection": "", "X-Secret": "", "X-Other": "", "X-Kept": "1",
+			"Connection": "Upgrade",
+		}},
+		{"handshake", nil, []string{
+			"Sec-WebSocket-Draft: 0", "Sec-WebSocket-Location: ws://x/", "WebSocket-Origin: x", "Sec-WebSocket-Accept: x", "Sec-WebSocket-Extensions: x",
+		}, map[string]string{
+			"Sec-Websocket-Draft": "", "Sec-Websocket-Location": "", "Websocket-Origin": "", "Sec-Websocket-Accept": "", "Sec-Websocket-Extensions": "",
+			"Sec-Websocket-Version": "13",
+		}},
+		{"the-rest", nil, []string{
+			"Authorization: Basic eDp5", "User-Agent: Mozilla/5.0", "Accept-Language: en", "X-Long: " + long, "X-Twice: 1", "X-Twice: 2",
+		}, map[string]string{
+			"Authorization": "Basic eDp5", "User-Agent": "Mozilla/5.0", "Accept-Language": "en", "X-Long": long, "X-Twice": "1|2",
+		}},
+	} {
+		for _, d := range both {
+			t.Run(test.id+"-"+d.String(), func(t *testing.T) {
+				got := backendRequest(t, d, test.options, test.lines...)
+				for name, want := range test.want {
+					if got := strings.Join(got.Header[name], "|"); got != want {
+						t.Errorf("%s: %.200q, want %.200q", name, got, want)
+					}
+				}
+			})
+		}
+	}
+}
+
+// backendRequest is what the backend gets for a handshake with these lines.
+func backendRequest(t *testing.T, d legacy.Dialect, change func(*translate.Options), lines ...string) *http.Request {
+	t.Helper()
+	if change == nil {
+		change = func(*translate.Options) {}
+	}
+	r := newRig(t, change)
+	request, answer := handshake(d)
+	head, tail, _ := strings.Cut(request, "\r\n\r\n")
+	c := r.dial()
+	c.say(strings.Join(append([]string{head}, lines...), "\r\n") + "\r\n\r\n" + tail)
+	b := r.backend.next()
+	b.accept()
+	c.get(answer[:len("HTTP/1.1 101 ")])
+	return b.request
+}
+
+// Host and target of the request are the backend's own, or the client's.
+func TestForwardedTarget(t *testing.T) {
+	for _, test := range []struct {
+		id           string
+		options      func(*translate.Options)
+		host, target string // host "" = the backend's address
+	}{
+		{"default", nil, "", "/demo"},
+		{"host", func(o *translate.Options) { o.PreserveHost = true }, "example.com", "/demo"},
+		{"prefix", func(o *translate.Options) { o.PathPrefix = "/app%2F" }, "", "/app%2F/demo"},
+	} {
+		for _, d := range both {
+			t.Run(test.id+"-"+d.String(), func(t *testing.T) {
+				want := test.host
+				got := backendRequest(t, d, func(o *translate.Options) {
+					if want == "" {
+						want = o.Backend.Address
+					}
+					if test.options != nil {
+						test.options(o)
+					}
+				})
+				if got.Host != want || got.RequestURI != test.target {
+					t.Errorf("host %s, target %s, want %s, %s", got.Host, got.RequestURI, want, test.target)
+				}
+			})
+		}
+	}
+}
+
+// The Location is what the page has opened, as far as can be told.
+func TestLocation(t *testing.T) {
+	public := func(s string) func(*translate.Options) {
+		return func(o *translate.Options) { o.PublicURL, _ = url.Parse(s) }
+	}
+	for _, test := range []struct {
+		id      string
+		options func(*translate.Options)
+		host    string
+		lines   string
+		want    string
+	}{
+		{"host", nil, "example.com", "", "ws://example.com/demo"},
+		{"upper-case", nil, "Example.COM:8080", "", "ws://example.com:8080/demo"},
+		{"own-port", nil, "example.com:80", "", "ws://example.com/demo"},
+		{"other-port", nil, "example.com:443", "", "ws://example.com:443/demo"},
+		{"ipv6", nil, "[::1]:8080", "", "ws://[::1]:8080/demo"},
+		{"proto", nil, "example.com", "X-Forwarded-Proto: https\r\n", "wss://example.com/demo"},
+		{"proto-wss", nil, "example.com:443", "X-Forwarded-Proto: WSS\r\n", "wss://example.com/demo"},
+		{"proto-list", nil, "example.com", "X-Forwarded-Proto: https, http\r\n", "wss://example.com/demo"},
+		{"proto-plain", nil, "example.com", "X-Forwarded-Proto: http, https\r\n", "ws://example.com/demo"},
+		{"forwarded-host", nil, "inner:8076", "X-Forwarded-Host: Public.example, inner\r\n", "ws://public.example/demo"},
+		{"forwarded-nonsense", nil, "example.com", "X-Forwarded-Host: a/b\r\n", "ws://example.com/demo"},
+		{"both", nil, "inner", "X-Forwarded-Host: public:443\r\nX-Forwarded-Proto: https\r\n", "wss://public/demo"},
+		{"public", public("wss://Public.example"), "inner", "X-Forwarded-Host: other\r\nX-Forwarded-Proto: http\r\n", "wss://public.example/demo"},
+		{"public-plain", public("ws://public.example:8080"), "inner", "X-Forwarded-Proto: https\r\n", "ws://public.example:8080/demo"},
+		{"prefix", func(o *translate.Options) { o.PathPrefix = "/app" }, "example.com", "", "ws://example.com/demo"},
+	} {
+		for _, d := range both {
+			t.Run(test.id+"-"+d.String(), func(t *testing.T) {
+				if test.options == nil {
+					test.options = func(*translate.Options) {}
+				}
+				r := newRig(t, test.options)
+				request, answer := handshake(d)
+				head, tail, _ := strings.Cut(strings.Replace(request, "Host: example.com", "Host: "+test.host, 1), "\r\n\r\n")
+				c := r.dial()
+				c.say(head + "\r\n" + test.lines + "\r\n" + tail)
+				r.backend.next().accept()
+				c.get(strings.Replace(answer, "ws://example.com/demo", test.want, 1))
+			})
+		}
+	}
+}
+
+// All cookies that the backend sets are in the 101, each in a line.
+func TestSetCookies(t *testing.T) {
+	r := newRig(t)
+	for _, d := range both {
+		request, answer := handshake(d)
+		c := r.dial()
+		c.say(request)
+		r.backend.next().accept("Set-Cookie: a=1; Path=/\r\n", "X-Other: 1\r\n", "Set-Cookie: b=2\r\n")
+		c.get(strings.Replace(answer, "\r\n\r\n", "\r\nSet-Cookie: a=1; Path=/\r\nSet-Cookie: b=2\r\n\r\n", 1))
+	}
+}
+
+// Origins are compared whole, or by the end of the host.
+func TestOrigins(t *testing.T) {
+	for _, test := range []struct {
+		origins []string
+		origin  string // "-" = none is sent
+		ok      bool
+	}{
+		{nil, "http://anything", true},
+		{nil, "-", true},
+		{[]string{}, "http://example.com", false},
+		{[]string{"http://example.com"}, "http://example.com", true},
+		{[]string{"http://example.com"}, "HTTP://Example.com", true},
+		{[]string{"http://example.com"}, "https://example.com", false},
+		{[]string{"http://example.com"}, "http://example.com:8080", false},
+		{[]string{"http://example.com"}, "http://example.com.evil", false},
+		{[]string{"http://example.com"}, "-", false},
+		{[]string{"http://example.com"}, "null", false},
+		{[]string{"null"}, "null", true},
+		{[]string{"http://a", "http://b"}, "http://b", true},
+		{[]string{"*.example.com"}, "http://www.example.com", true},
+		{[]string{"*.example.com"}, "https://a.b.EXAMPLE.com:8443", true},
+		{[]string{"*.example.com"}, "http://example.com", false},
+		{[]string{"*.example.com"}, "http://evilexample.com", false},
+		{[]string{"*.example.com"}, "http://www.example.com.evil", false},
+		{[]string{"*.example.com"}, "http://evil/?.example.com", false},
+		{[]string{"*.example.com"}, "http://evil/.example.com", false},
+		{[]string{"*.example.com"}, "-", false},
+		{[]string{"*.Example.com"}, "http://www.example.com", true},
+	} {
+		t.Run(fmt.Sprint(test.origins, test.origin), func(t *testing.T) {
+			r := newRig(t, func(o *translate.Options) { o.Origins = test.origins })
+			request, _ := handshake(legacy.Hixie76)
+			if test.origin == "-" {
+				request = strings.Replace(request, "Origin: http://example.com\r\n", "", 1)
+			} else {
+				request = strings.Replace(request, "Origin: http://example.com", "Origin: "+test.origin, 1)
+			}
+			c := r.dial()
+			c.say(request)
+			if !test.ok {
+				checkRefusal(t, c, 403, translate.OriginNotAllowed)
+				r.refused(legacy.Hixie76, translate.OriginNotAllowed)
+				r.backend.untouched()
+				return
+			}
+			r.backend.next().accept()
+			c.get("HTTP/1.1 101 ")
+		})
+	}
+}
+
+func TestDialects(t *testing.T) {
+	for _, allowed := range [][]legacy.Dialect{nil, {legacy.Hixie76}, {legacy.Hixie75, legacy.RFC6455}, {}} {
+		for _, d := range both {
+			t.Run(fmt.Sprint(allowed, d), func(t *testing.T) {
+				r := newRig(t, func(o *translate.Options) { o.Dialects = allowed })
+				if allowed == nil || slices.Contains(allowed, d) {
+					r.open(d)
+					return
+				}
+				c := r.dial()
+				request, _ := handshake(d)
+				c.say(request)
+				checkRefusal(t, c, 403, translate.DialectNotAllowed)
+				r.refused(d, translate.DialectNotAllowed)
+				r.backend.untouched()
+			})
+		}
+	}
+}
+
+// A connection counts from the moment that the backend is asked to the moment
+// that all of it is closed.
+func TestMaxConnections(t *testing.T) {
+	r := newRig(t, func(o *translate.Options) {
+		o.MaxConnections = 2
+		o.Timeouts.Dial = patience
+	})
+	full := func() {
+		t.Helper()
+		c := r.dial()
+		c.say(head75)
+		resp := checkRefusal(t, c, 503, translate.TooManyConnections)
+		if resp.Header.Get("Retry-After") != "1" {
+			t.Errorf("Retry-After: %q, want 1", resp.Header.Get("Retry-After"))
+		}
+		r.backend.untouched()
+	}
+	one, b := r.open(legacy.Hixie76)
+	asking := r.dial()
+	asking.say(head75)
+	r.backend.next() // and does not answer
+	full()
+	asking.Close()
+	open := func() (c *client) {
+		t.Helper()
+		eventually(t, func() bool {
+			c = r.dial()
+			c.say(head75)
+			for len(r.backend.conns) == 0 {
+				c.SetReadDeadline(time.Now().Add(time.Millisecond))
+				if _, err := c.br.Peek(1); err == nil {
+					return false // refused
+				}
+			}
+			r.backend.next().accept()
+			return true
+		}, func() any { return "no room" })
+		c.SetReadDeadline(time.Now().Add(patience))
+		c.get(answer75)
+		return c
+	}
+	open()
+	full()
+	one.CloseWrite()
+	b.end(bye(1001))
+	open()
+	full()
+	if got := r.gw.Handshakes(); got < 7 {
+		t.Errorf("%d handshakes, want at least 7", got)
+	}
+}

@@ -1,0 +1,355 @@
+package translate_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ws76/ws76/legacy"
+	"github.com/ws76/ws76/translate"
+)
+
+// A handshake that is wrong is refused as HTTP, whole and to the end of TCP,
+// whenever its key3 comes, and the backend never hears of it.
+func TestRefusals(t *testing.T) {
+	// These two are plain HTTP, and the backend's to answer.
+	plain := []string{"r-plain-http", "r-wrong-upgrade"}
+	for _, v := range vectors(t, 15, func(v vector) bool { return v.Expect == "refuse" && !slices.Contains(plain, v.ID) }) {
+		t.Run(v.ID, func(t *testing.T) {
+			r := newRig(t)
+			defer r.backend.untouched()
+			for _, late := range []bool{false, true} {
+				c := r.dial()
+				if late {
+					c.say(v.RequestHead)
+					c.br.Peek(1) // the refusal is there before the tail is sent
+					c.say(string(v.Request[len(v.RequestHead):]))
+				} else {
+					c.say(string(v.Request))
+				}
+				resp := checkRefusal(t, c, v.Status, "")
+				for name, want := range v.RefusalHeaders {
+					if got := resp.Header[http.CanonicalHeaderKey(name)]; len(got) != 1 || got[0] != want {
+						t.Errorf("%s: %q, want %q", name, got, want)
+					}
+				}
+				c.Close()
+			}
+		})
+	}
+}
+
+// Promise 8: the reason of a refusal is one word, in the log, in the statistics
+// and in the body.
+func TestRefusalSaysWhy(t *testing.T) {
+	for _, test := range []struct {
+		head    string
+		dialect legacy.Dialect
+		status  int
+		reason  translate.Reason
+	}{
+		{strings.Replace(head76, "46546xW%0l 1 5", "46546xW%0l 1 6", 1), legacy.Hixie76, 400, "not-multiple"},
+		{with(head76, "Sec-WebSocket-Draft: 3\r\n"), legacy.HTTP, 400, "draft-unsupported"},
+		{with(head75, "Content-Length: 5\r\n"), legacy.Hixie75, 400, "body-not-allowed"},
+		{strings.Replace(head76, "Upgrade: WebSocket\r\n", "", 1), legacy.HTTP, 400, "upgrade-missing"},
+		{with(head75, "WebSocket-Protocol: two words\r\n"), legacy.Hixie75, 400, "bad-subprotocol"},
+		{strings.Replace(head75, "Origin: ", "Origin: "+strings.Repeat("x", 4096), 1), legacy.Hixie75, 400, "bad-origin"},
+	} {
+		t.Run(string(test.reason), func(t *testing.T) {
+			r := newRig(t)
+			c := r.dial()
+			c.say(test.head)
+			checkRefusal(t, c, test.status, test.reason)
+			r.refused(test.dialect, test.reason)
+			r.log.want(t, "opening handshake refused", map[string]any{
+				"dialect": test.dialect.String(), "status": test.status, "reason": string(test.reason),
+				"client": c.LocalAddr().String(), "path": "/demo",
+			})
+			r.backend.untouched()
+		})
+	}
+}
+
+// After its last word the gateway still takes what a client sends: closed with
+// bytes unread, TCP would be reset, and the refusal lost.
+func TestRefusalDrains(t *testing.T) {
+	r := newRig(t)
+	c := r.dial()
+	c.say(with(head76, "Sec-WebSocket-Draft: 3\r\n"))
+	checkRefusal(t, c, 400, "draft-unsupported") // to the end of TCP
+	for range 8 {
+		c.say(key3)
+	}
+	if !noReset(c) {
+		t.Error("the connection is reset")
+	}
+}
+
+// noReset reports whether the other side, which has ended its half, has not
+// closed the connection: what it cannot take any more it would answer with RST.
+func noReset(c *client) bool {
+	c.SetDeadline(time.Now().Add(50 * time.Millisecond))
+	for {
+		if _, err := c.Write([]byte{0}); err != nil {
+			return !isReset(err) && !isBrokenPipe(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// What the backend answers instead of 101 is the client's to see, as far as it
+// concerns it.
+func TestRelay(t *testing.T) {
+	for _, test := range []struct {
+		id     string
+		status string
+		lines  []string
+		body   string
+		want   map[string][]string
+		not    []string
+		length int // of the body; 0 = at least 16
+	}{
+		{"401", "401 Unauthorized", []string{"WWW-Authenticate: Basic realm=\"x\"", "Set-Cookie: a=1", "Set-Cookie: b=2; Path=/", "Content-Type: text/html"},
+			"<p>Who are you, please?</p>",
+			map[string][]string{"WWW-Authenticate": {"Basic realm=\"x\""}, "Set-Cookie": {"a=1", "b=2; Path=/"}, "Content-Type": {"text/html"}}, nil, 27},
+		{"302", "302 Found", []string{"Location: http://other/"}, "", map[string][]string{"Location": {"http://other/"}}, nil, 0},
+		{"404-short", "404 Not Found", []string{"Content-Type: text/plain"}, "no", map[string][]string{"Content-Type": {"text/plain"}}, nil, 16},
+		{"503", "503 Service Unavailable", []string{"Retry-After: 7", "Connection: X-Private, keep-alive", "X-Private: 1", "Keep-Alive: timeout=5"}, "wait for a while",
+			map[string][]string{"Retry-After": {"7"}}, []string{"X-Private", "Keep-Alive"}, 16},
+		{"500-large", "500 Internal Server Error", nil, noise(100 << 10), nil, nil, 64 << 10},
+		{"403-empty-gzip", "403 Forbidden", []string{"Content-Encoding: gzip"}, "", nil, []string{"Content-Encoding"}, 0},
+		{"200", "200 OK", nil, "this is not a WebSocket", nil, nil, 23},
+	} {
+		t.Run(test.id, func(t *testing.T) {
+			for _, d := range both {
+				for _, framing := range []string{"length", "chunked", "end"} {
+					t.Run(d.String()+"-"+framing, func(t *testing.T) {
+						r := newRig(t)
+						request, _ := handshake(d)
+						c := r.dial()
+						c.say(request)
+						b := r.backend.next()
+						go func() {
+							defer b.CloseWrite()
+							io.WriteString(b, "HTTP/1.1 "+test.status+"\r\n"+strings.Join(append(test.lines, framed(framing, test.body)), "\r\n"))
+						}()
+						answer := checkRelayed(t, c, test.status, test.length)
+						for name, want := range test.want {
+							if got := answer.Header[http.CanonicalHeaderKey(name)]; !slices.Equal(got, want) {
+								t.Errorf("%s: %q, want %q", name, got, want)
+							}
+						}
+						for _, name := range append(test.not, "Transfer-Encoding") {
+							if got, there := answer.Header[http.CanonicalHeaderKey(name)]; there {
+								t.Errorf("%s: %q", name, got)
+							}
+						}
+						r.refused(d, translate.BackendRefused)
+					})
+				}
+			}
+		})
+	}
+}
+
+// framed is the end of a head, and a body whose length is said in one of three
+// ways.
+func framed(way, body string) string {
+	switch way {
+	case "length":
+		return fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)
+	case "chunked":
+		if body != "" {
+			body = fmt.Sprintf("%x\r\n%s\r\n", len(body), body)
+		}
+		return "Transfer-Encoding: chunked\r\n\r\n" + body + "0\r\n\r\n"
+	}
+	return "\r\n" + body
+}
+
+func checkRelayed(t *testing.T, c *client, status string, length int) *http.Response {
+	t.Helper()
+	resp, err := http.ReadResponse(c.br, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || len(body) < 16 || length > 0 && len(body) != length {
+		t.Errorf("a body of %d bytes, %v, want %d", len(body), err, length)
+	}
+	if resp.Status != status || !resp.Close {
+		t.Errorf("got %s, close %v, want %s with Connection: close", resp.Status, resp.Close, status)
+	}
+	c.end("")
+	return resp
+}
+
+// No backend, no 101.
+func TestBackendAway(t *testing.T) {
+	for _, d := range both {
+		t.Run(d.String(), func(t *testing.T) {
+			r := newRig(t, func(o *translate.Options) {
+				ln, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				o.Backend.Address = ln.Addr().String()
+				ln.Close()
+			})
+			request, _ := handshake(d)
+			c := r.dial()
+			c.say(request)
+			checkRefusal(t, c, 502, "backend-unreachable")
+			r.refused(d, "backend-unreachable")
+		})
+	}
+}
+
+// A backend that says nothing, or not enough, has the time of the dial.
+func TestBackendSilentInHandshake(t *testing.T) {
+	for _, said := range []string{"", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"} {
+		for _, d := range both {
+			t.Run(fmt.Sprintf("%d-%s", len(said), d), func(t *testing.T) {
+				r := newRig(t, func(o *translate.Options) { o.Timeouts.Dial = 50 * time.Millisecond })
+				request, _ := handshake(d)
+				c := r.dial()
+				c.say(request)
+				b := r.backend.next()
+				b.say(said)
+				checkRefusal(t, c, 504, "backend-timeout")
+				if got, err := b.readFrame(); err != io.EOF {
+					t.Errorf("the backend got %q, %v, want the end of TCP", got, err)
+				}
+				r.refused(d, "backend-timeout")
+			})
+		}
+	}
+}
+
+// A client that leaves while the backend is being asked is not served on: the
+// question is withdrawn.
+func TestClientGoneWhileDialling(t *testing.T) {
+	for _, test := range []struct {
+		id, request string
+		d           legacy.Dialect
+		leave       func(c *client)
+	}{
+		{"75-fin", head75, legacy.Hixie75, func(c *client) { c.Close() }},
+		{"75-rst", head75, legacy.Hixie75, func(c *client) { reset(c.TCPConn) }},
+		{"76-fin", head76 + key3, legacy.Hixie76, func(c *client) { c.Close() }},
+		{"76-rst", head76 + key3, legacy.Hixie76, func(c *client) { reset(c.TCPConn) }},
+		{"76-without-key3", head76, legacy.Hixie76, func(c *client) { c.Close() }},
+	} {
+		t.Run(test.id, func(t *testing.T) {
+			r := newRig(t, func(o *translate.Options) { o.Timeouts.Dial = patience })
+			c := r.dial()
+			c.say(test.request)
+			b := r.backend.next()
+			began := time.Now()
+			test.leave(c)
+			if got, err := b.readFrame(); err != io.EOF {
+				t.Errorf("the backend got %q, %v, want the end of TCP", got, err)
+			}
+			r.refused(test.d, translate.ClientLeft)
+			if took := time.Since(began); took > patience/2 {
+				t.Errorf("after %v", took)
+			}
+			r.log.want(t, "opening handshake not completed", map[string]any{"reason": "client-left", "dialect": test.d.String()})
+		})
+	}
+}
+
+// A key3 that comes while the backend is being asked hides that the client
+// leaves; then the backend's answer, or the end of the dial, is the latest that
+// it is noticed.
+func TestClientGoneBehindKey3(t *testing.T) {
+	r := newRig(t, func(o *translate.Options) { o.Timeouts.Dial = 100 * time.Millisecond })
+	c := r.dial()
+	c.say(head76)
+	b := r.backend.next()
+	c.say(key3)
+	c.Close()
+	if got, err := b.readFrame(); err != io.EOF {
+		t.Errorf("the backend got %q, %v, want the end of TCP", got, err)
+	}
+	eventually(t, func() bool { return len(r.gw.Stats().Refused) == 1 }, func() any { return r.gw.Stats() })
+}
+
+// A backend that is there for no more than its 101 makes a connection that ends
+// at once, and not in the orderly way.
+func TestBackendGoneAtOnce(t *testing.T) {
+	for _, d := range both {
+		t.Run(d.String(), func(t *testing.T) {
+			r := newRig(t)
+			request, answer := handshake(d)
+			c := r.dial()
+			c.say(request)
+			b := r.backend.next()
+			b.accept()
+			b.Close()
+			c.end(answer)
+			c.Close()
+			r.closed(translate.Closed{Dialect: d, By: translate.ByBackend, Reason: translate.BackendGone})
+		})
+	}
+}
+
+// Promise 3: what follows a refused handshake is key3 and whatever an attacker
+// puts behind it, but never a request.
+func TestSmuggling(t *testing.T) {
+	const evil = "ABCDEFGHGET /evil HTTP/1.1\r\nHost: x\r\n\r\n"
+	bad := with(head76, "Sec-WebSocket-Draft: 3\r\n")
+	for _, test := range []struct {
+		id, head string
+		status   int
+		options  func(*translate.Options)
+		answer   string // of the backend
+	}{
+		{"bad", bad, 400, nil, ""},
+		{"bad-declared", with(bad, "Content-Length: 8\r\n"), 400, nil, ""},
+		{"bad-length", with(head76, "Content-Length: 0\r\n", "Transfer-Encoding: chunked\r\n"), 400, nil, ""},
+		{"post", strings.Replace(head76, "GET", "POST", 1), 405, nil, ""},
+		{"no-upgrade", strings.Replace(head76, "Upgrade: WebSocket\r\n", "", 1), 400, nil, ""},
+		{"dialect", head76, 403, func(o *translate.Options) { o.Dialects = []legacy.Dialect{legacy.Hixie75} }, ""},
+		{"origin", head76, 403, func(o *translate.Options) { o.Origins = []string{} }, ""},
+		{"backend-refuses", head76, 401, nil, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"},
+		{"backend-keeps-alive", head76, 404, nil, "HTTP/1.1 404 Not Found\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n"},
+		{"backend-is-none", head76, 502, nil, "220 smtp ready\r\n\r\n"},
+	} {
+		for _, late := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s-late-%v", test.id, late), func(t *testing.T) {
+				r := newRig(t, func(o *translate.Options) {
+					if test.options != nil {
+						test.options(o)
+					}
+				})
+				c := r.dial()
+				if late {
+					c.say(test.head)
+				} else {
+					c.say(test.head + evil)
+				}
+				if test.answer != "" {
+					b := r.backend.next()
+					b.say(test.answer)
+					defer func() {
+						if rest, _ := io.ReadAll(b.br); len(rest) > 0 {
+							t.Errorf("the backend got %q", rest)
+						}
+					}()
+				}
+				if late {
+					c.br.Peek(1)
+					c.say(evil)
+				}
+				checkRefusal(t, c, test.status, "")
+				r.backend.untouched()
+			})
+		}
+	}
+}

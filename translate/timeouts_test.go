@@ -1,0 +1,253 @@
+package translate
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ws76/ws76/legacy"
+	"github.com/ws76/ws76/modern"
+)
+
+const (
+	ping = "\x89\x00"
+	pong = "\x8a\x00"
+)
+
+// The backend is pinged, and only it: a legacy client knows no Ping. One that
+// stays silent until the next is due has gone; whatever it says is a sign of
+// life.
+func TestPing(t *testing.T) {
+	const period = 20 * time.Second
+	for _, d := range []legacy.Dialect{legacy.Hixie75, legacy.Hixie76} {
+		t.Run(d.String(), func(t *testing.T) {
+			inLab(t, Options{Timeouts: Timeouts{Ping: period}}, func(l *lab) {
+				l.opened(d)
+				for _, exchange := range [][2]string{{pong, ""}, {"\x81\x00", ""}, {"\x89\x01?", "\x8a\x01?"}, {"\x81", ""}} {
+					time.Sleep(period - 1)
+					l.backendGets("")
+					time.Sleep(1)
+					l.backendGets(ping)
+					l.backendSays(exchange[0])
+					l.backendGets(exchange[1])
+				}
+				l.clientGets("\x00\xff")
+				time.Sleep(period)
+				l.backendGets(ping)
+				time.Sleep(period)
+				l.backendGets(closed1001)
+				l.clientGets("")
+				l.clientEnded()
+				l.after(6 * period)
+				l.hangUp()
+				l.closed(ByBackend, BackendSilent)
+			})
+		})
+	}
+}
+
+// A backend that is not read, because the client takes nothing, is not silent.
+func TestPingWhileClientIsSlow(t *testing.T) {
+	inLab(t, Options{Timeouts: Timeouts{Ping: 20 * time.Second, Write: 90 * time.Second}}, func(l *lab) {
+		l.opened(legacy.Hixie76)
+		go l.backendSays(flood(8*wireSize, "\x81\x7e\x80\x00", ""))
+		time.Sleep(90*time.Second - 1)
+		l.backendGets(strings.Repeat(ping, 4)) // of an answer nothing could be known
+		time.Sleep(1)
+		l.backendGets(closed1001)
+		if got := l.client.take(); len(got) != wireSize || strings.Contains(got, "\xff\x00\xff") {
+			t.Errorf("the client got %d bytes, want %d without FF 00", len(got), wireSize)
+		}
+		l.clientEnded()
+		l.hangUp()
+		l.closed(ByClient, ClientSlow)
+	})
+}
+
+// flood is messages of 32 KiB, together of about so many bytes.
+func flood(size int, before, behind string) string {
+	message := before + strings.Repeat("x", 32<<10) + behind
+	return strings.Repeat(message, size/len(message))
+}
+
+// A backend that reads nothing gets no Ping on top, and has the write timeout.
+func TestBackendSlow(t *testing.T) {
+	for _, d := range []legacy.Dialect{legacy.Hixie75, legacy.Hixie76} {
+		t.Run(d.String(), func(t *testing.T) {
+			inLab(t, Options{Timeouts: Timeouts{Ping: 20 * time.Second, Write: 30 * time.Second}}, func(l *lab) {
+				l.opened(d)
+				go l.clientSays(flood(8*wireSize, "\x00", "\xff"))
+				time.Sleep(30 * time.Second)
+				l.clientGets("")
+				l.clientEnded()
+				if got := l.backend.take(); len(got) != wireSize || bytes.Contains([]byte(got), []byte{0x89, 0x80}) {
+					t.Errorf("the backend got %d bytes, want %d without a Ping", len(got), wireSize)
+				}
+				l.hangUp()
+				l.closed(ByBackend, BackendSlow)
+			})
+		})
+	}
+}
+
+// A backend that has taken all messages but not a Ping, or the Pong to its own,
+// is as slow as one that does not take a message.
+// It stayed connected, and neither half of it worked.
+func TestBackendSlowToTakeControlFrames(t *testing.T) {
+	const fits = 1008 // of the frame of a message of 1000 bytes
+	fill := strings.Repeat("\x00"+strings.Repeat("x", 1000)+"\xff", wireSize/fits) +
+		"\x00" + strings.Repeat("x", wireSize%fits-6) + "\xff"
+	for _, test := range []struct {
+		id      string
+		ping    time.Duration
+		backend string
+		after   time.Duration
+	}{
+		{"ping", 10 * time.Second, "", 40 * time.Second},
+		{"pong", 0, ping, 30 * time.Second},
+	} {
+		t.Run(test.id, func(t *testing.T) {
+			inLab(t, Options{Timeouts: Timeouts{Ping: test.ping, Write: 30 * time.Second}}, func(l *lab) {
+				l.opened(legacy.Hixie76)
+				l.clientSays(fill)
+				synctest.Wait()
+				if got := len(l.backend.in.data); got != wireSize {
+					t.Fatalf("%d bytes on the way to the backend, want %d", got, wireSize)
+				}
+				l.backendSays(test.backend)
+				time.Sleep(test.after)
+				l.clientGets("")
+				l.clientEnded()
+				l.hangUp()
+				l.closed(ByBackend, BackendSlow)
+			})
+		})
+	}
+}
+
+// A connection is idle while no message passes; Pings do not count. It is found
+// out at the latest when it has been idle for twice the time.
+func TestIdle(t *testing.T) {
+	const idle = 60 * time.Second
+	for _, test := range []struct {
+		id    string
+		d     legacy.Dialect
+		ping  time.Duration
+		until time.Duration // a message passes, one every 50 seconds
+		after time.Duration
+		bye   string
+	}{
+		{"76", legacy.Hixie76, 0, 0, idle, "\xff\x00"},
+		{"75", legacy.Hixie75, 0, 0, idle, ""},
+		{"pings", legacy.Hixie76, 20 * time.Second, 0, idle, "\xff\x00"},
+		{"rare-pings", legacy.Hixie76, 100 * time.Second, 0, idle, "\xff\x00"},
+		{"messages", legacy.Hixie76, 0, 150 * time.Second, 240 * time.Second, "\xff\x00"},
+		{"messages-and-pings", legacy.Hixie76, 20 * time.Second, 150 * time.Second, 220 * time.Second, "\xff\x00"},
+	} {
+		t.Run(test.id, func(t *testing.T) {
+			inLab(t, Options{Timeouts: Timeouts{Idle: idle, Ping: test.ping}}, func(l *lab) {
+				l.opened(test.d)
+				for step := 10 * time.Second; !l.client.ended() && time.Since(l.began) < time.Hour; {
+					time.Sleep(step)
+					l.backendSays(pong)
+					if now := time.Since(l.began); now <= test.until && now%(50*time.Second) == 0 {
+						l.clientSays(hello)
+					}
+				}
+				l.after(test.after)
+				l.clientGets(test.bye)
+				if !strings.HasSuffix(l.frames(), closed1001) {
+					t.Error("the backend got no Close 1001")
+				}
+				l.clientEnded()
+				l.hangUp()
+				l.closed(ByGateway, Idle)
+			})
+		})
+	}
+}
+
+// An end is over when both peers have ended TCP, at once; when one has said its
+// last word and does not, a second later; and when one says nothing, at the
+// close timeout. A peer that talks on changes nothing.
+func TestClosingHandshakeEnds(t *testing.T) {
+	const limit = 5 * time.Second
+	for _, test := range []struct {
+		id              string
+		begin           func(l *lab)
+		client, backend string // the answers
+		hangUp          bool
+		after           time.Duration
+	}{
+		{"client-answered", func(l *lab) { l.clientSays("\xff\x00") }, "", "\x88\x02\x03\xe8", true, 0},
+		{"client-nobody-ends", func(l *lab) { l.clientSays("\xff\x00") }, "", "\x88\x02\x03\xe8", false, linger},
+		{"client-no-answer", func(l *lab) { l.clientSays("\xff\x00") }, "", "", false, limit},
+		{"backend-answered", func(l *lab) { l.backendSays("\x88\x00") }, "\xff\x00", "", true, 0},
+		{"backend-nobody-ends", func(l *lab) { l.backendSays("\x88\x00") }, "\xff\x00", "", false, linger},
+		{"backend-no-answer", func(l *lab) { l.backendSays("\x88\x00") }, "", "", false, limit},
+		{"gateway-answered", (*lab).shutDown, "\xff\x00", "\x88\x02\x03\xe9", true, 0},
+		{"gateway-nobody-ends", (*lab).shutDown, "\xff\x00", "\x88\x02\x03\xe9", false, linger},
+		{"gateway-no-answer", (*lab).shutDown, "", "", false, limit},
+		{"gateway-no-client", (*lab).shutDown, "", "\x88\x02\x03\xe9", false, limit},
+		{"gateway-no-backend", (*lab).shutDown, "\xff\x00", "", false, limit},
+		{"client-talks-on", (*lab).shutDown, flood(4*wireSize, "\x00", "\xff"), "\x88\x02\x03\xe9", false, limit},
+		{"backend-talks-on", (*lab).shutDown, "\xff\x00", flood(4*wireSize, "\x81\x7e\x80\x00", ""), false, limit},
+	} {
+		t.Run(test.id, func(t *testing.T) {
+			inLab(t, Options{Timeouts: Timeouts{Close: limit}}, func(l *lab) {
+				l.opened(legacy.Hixie76)
+				test.begin(l)
+				synctest.Wait()
+				go l.clientSays(test.client)
+				go l.backendSays(test.backend)
+				if test.hangUp {
+					l.hangUp()
+				}
+				if test.after > 0 {
+					time.Sleep(test.after - 1)
+					synctest.Wait()
+					if n := l.gw.Stats().Open[legacy.Hixie76]; n != 1 {
+						t.Errorf("over before %v", test.after)
+					}
+					time.Sleep(1)
+				}
+				synctest.Wait()
+				if n := l.gw.Stats().Open[legacy.Hixie76]; n != 0 {
+					t.Errorf("not over after %v", test.after)
+				}
+			})
+		})
+	}
+}
+
+func (l *lab) shutDown() { go l.gw.Shutdown(l.Context()) }
+
+// What a bridge waits with is not a whole buffer.
+func TestWaitingIsCheap(t *testing.T) {
+	inLab(t, Options{}, func(l *lab) {
+		l.opened(legacy.Hixie76)
+		for _, size := range []int{1, maxRest - 1, 2 * bufferSize} {
+			text := strings.Repeat("x", size)
+			l.clientSays("\x00" + text[:size-1])
+			synctest.Wait()
+			l.clientSays(text[size-1:] + "\xff")
+			synctest.Wait()
+			var got int
+			for data := []byte(l.backend.take()); len(data) > 0; {
+				h, _ := modern.ParseHeader(data)
+				got += int(h.Length)
+				data = data[h.Size+int(h.Length):]
+			}
+			if got != size {
+				t.Errorf("got %d bytes, want %d", got, size)
+			}
+			for b := range l.gw.bridges {
+				if b.up.in != nil || b.down.in != nil || cap(b.up.rest) > 2*maxRest {
+					t.Errorf("after a message of %d bytes a buffer is held", size)
+				}
+			}
+		}
+	})
+}
