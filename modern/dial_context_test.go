@@ -113,7 +113,7 @@ func TestDialCancelAtOnce(t *testing.T) {
 			(<-cancels)()
 			silent(conn)
 		})}
-		for range 500 {
+		for range 300 {
 			deadline, done := context.WithTimeout(t.Context(), 10*time.Second)
 			ctx, cancel := context.WithCancel(deadline)
 			cancels <- cancel
@@ -136,7 +136,7 @@ func TestDialCancelAsItOpens(t *testing.T) {
 			io.WriteString(conn, accepting(answer101+frames, readHead(conn)))
 			(<-cancels)()
 		})}
-		for range 300 {
+		for range 100 {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancels <- cancel
 			b, err := open(&d, ctx, request)

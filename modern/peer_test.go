@@ -162,16 +162,18 @@ func trusting(server *httptest.Server) *tls.Config {
 	return &tls.Config{RootCAs: roots, ServerName: "example.com"}
 }
 
-// readHead takes a request, and no byte behind it, from a connection.
-func readHead(conn net.Conn) (head string) {
-	b := make([]byte, 1)
-	for !strings.HasSuffix(head, "\r\n\r\n") {
-		if _, err := io.ReadFull(conn, b); err != nil {
-			return head
+// readHead takes a request from a connection. Nothing comes behind it before
+// it is answered.
+func readHead(conn net.Conn) string {
+	var head []byte
+	buf := make([]byte, 4096)
+	for !bytes.HasSuffix(head, []byte("\r\n\r\n")) {
+		n, err := conn.Read(buf)
+		if head = append(head, buf[:n]...); err != nil {
+			break
 		}
-		head += string(b)
 	}
-	return head
+	return string(head)
 }
 
 // fields are those of a head; its first line is the other value.

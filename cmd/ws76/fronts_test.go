@@ -1,0 +1,240 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ws76/ws76/legacy"
+)
+
+// Today's fronts between clients of 2010 and the gateway: the programs of
+// Debian with the configurations of docker/fronts, started as their comments
+// say.
+
+// An outcome is what becomes of a case behind a front.
+type outcome string
+
+const (
+	works   outcome = "works"
+	lost    outcome = "lost"    // the gateway gets no key3
+	changed outcome = "changed" // the client drops the connection over the answer
+)
+
+// A frontKind is a front of the matrix. Everything works behind it, but for the
+// exceptions.
+type frontKind struct {
+	name     string
+	config   string   // below docker/fronts
+	edit     []string // of the configuration: old, new, ...
+	secure   bool     // towards the client
+	settings []string // of the gateway
+	except   map[string]outcome
+
+	// What the backend is told of a client at 127.0.0.2 in X-Forwarded-For, with
+	// -75 and -76 and with everything else.
+	legacy, others string
+
+	keeps  bool   // the connection of a client whose handshake was refused
+	seenAs string // by ws76 probe; empty if it cannot be seen
+}
+
+// The client as the backend sees it: as the front says, with the front behind
+// it, or the front only.
+const said, saidAndFront, onlyFront = "127.0.0.2", "127.0.0.2, 127.0.0.1", "127.0.0.1"
+
+// A gateway that does not know of the proxy before it must not believe what
+// clients say of themselves.
+const (
+	trusting  = "WS76_TRUSTED_PROXIES=127.0.0.1/32"
+	trustless = "WS76_TRUSTED_PROXIES=off"
+	required  = "WS76_PROXY_PROTOCOL=required"
+	public    = "WS76_PUBLIC_URL=wss://ADDRESS"
+)
+
+var (
+	// An HTTP proxy writes the 101 its own way; the first -75 browsers compare
+	// bytes.
+	rewritten = map[string]outcome{"75 strict": changed}
+
+	// What came with the head is in a buffer of net/http, in which the
+	// ReverseProxy of this age does not look.
+	forgotten = map[string]outcome{"75 strict": changed, "76": lost, "76 glued": lost, "76 two segments": lost}
+)
+
+var frontKinds = []frontKind{
+	{
+		name: "nginx", config: "nginx-http/nginx.conf", settings: []string{trusting},
+		edit:   []string{"access_log off;", "access_log off; client_body_temp_path /run/nginx-http/body;"}, // not root's
+		legacy: saidAndFront, others: saidAndFront, keeps: true, seenAs: "nginx", except: rewritten,
+	}, {
+		name: "Apache", config: "apache/httpd.conf", settings: []string{trusting},
+		legacy: saidAndFront, others: saidAndFront, keeps: true, seenAs: "apache", except: rewritten,
+	}, {
+		name: "lighttpd", config: "lighttpd/lighttpd.conf", settings: []string{trusting},
+		legacy: saidAndFront, others: saidAndFront, keeps: true, seenAs: "lighttpd", except: rewritten,
+	}, {
+		name: "Squid", config: "squid/squid.conf", settings: []string{trusting},
+		legacy: saidAndFront, others: saidAndFront, keeps: true, seenAs: "squid", except: rewritten,
+	}, {
+		name: "Caddy 2.6", config: "caddy/Caddyfile", settings: []string{trusting, "WS76_KEY3_TIMEOUT=1s"},
+		legacy: saidAndFront, others: saidAndFront, keeps: true, seenAs: "caddy", except: forgotten,
+	}, {
+		name: "Varnish", config: "varnish/default.vcl", settings: []string{trusting},
+		legacy: saidAndFront, others: saidAndFront, seenAs: "varnish",
+	}, {
+		name: "HAProxy sniffing", config: "haproxy-sniff/haproxy.cfg", settings: []string{trusting},
+		legacy: onlyFront, others: saidAndFront,
+	}, {
+		name: "HAProxy sniffing, PROXY v2", config: "haproxy-sniff/haproxy.cfg", settings: []string{trusting, required},
+		edit:   []string{"gateway ws76:8076", "gateway ws76:8076 send-proxy-v2"},
+		legacy: said, others: said,
+	}, {
+		name: "HAProxy TCP", config: "haproxy-tcp/haproxy.cfg", settings: []string{trustless},
+		legacy: onlyFront, others: onlyFront,
+	}, {
+		name: "HAProxy TCP, PROXY v2", config: "haproxy-tcp/haproxy-proxy-v2.cfg", settings: []string{trusting, required},
+		legacy: said, others: said,
+	}, {
+		name: "nginx stream", config: "nginx-stream/nginx.conf", settings: []string{trustless},
+		legacy: onlyFront, others: onlyFront,
+	}, {
+		name: "nginx stream, PROXY v1", config: "nginx-stream/nginx.conf", settings: []string{trusting, required},
+		edit:   []string{"# proxy_protocol on;", "proxy_protocol on;"},
+		legacy: said, others: said,
+	}, {
+		name: "stunnel", config: "stunnel/stunnel.conf", secure: true, settings: []string{trustless, public},
+		legacy: onlyFront, others: onlyFront,
+	}, {
+		name: "stunnel, PROXY v1", config: "stunnel/stunnel-proxy.conf", secure: true, settings: []string{trusting, required, public},
+		legacy: said, others: said,
+	}, {
+		name: "Hitch", config: "hitch/hitch.conf", secure: true, settings: []string{trustless, public},
+		legacy: onlyFront, others: onlyFront,
+	}, {
+		name: "Hitch, PROXY v2", config: "hitch/hitch-proxy-v2.conf", secure: true, settings: []string{trusting, required},
+		legacy: said, others: said,
+	},
+}
+
+func TestFronts(t *testing.T) {
+	for _, kind := range frontKinds {
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStand(t, kind)
+			for _, c := range frontCases {
+				t.Run(c.name, func(t *testing.T) { s.check(t, c) })
+			}
+			if slices.Contains(slices.Collect(maps.Values(kind.except)), lost) {
+				s.diagnosed(t)
+			}
+			t.Run("probe", s.probed)
+		})
+	}
+}
+
+// A stand is a backend, a gateway and a front before it.
+type stand struct {
+	t    *testing.T
+	kind frontKind
+	*witness
+	gateway
+	front *front
+}
+
+func newStand(t *testing.T, kind frontKind) *stand {
+	t.Helper()
+	text := readFront(t, kind.config, kind.edit...)
+	address, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := startWitness(t)
+	settings := []string{"WS76_BACKEND=http://" + w.address}
+	for _, setting := range kind.settings {
+		settings = append(settings, strings.ReplaceAll(setting, "ADDRESS", address))
+	}
+	g := startWatchedGateway(t, settings...)
+	return &stand{t, kind, w, g, startFront(t, text, address, g.listen, kind.secure)}
+}
+
+// startWatchedGateway starts a gateway whose log is shown if the test fails.
+func startWatchedGateway(t *testing.T, settings ...string) gateway {
+	t.Helper()
+	g := startGateway(t, settings...)
+	t.Cleanup(func() {
+		if log := g.log(); t.Failed() {
+			t.Logf("the gateway's log:\n%s", log)
+		} else if strings.Contains(log, "DATA RACE") {
+			t.Errorf("the gateway has a data race:\n%s", log)
+		}
+	})
+	return g
+}
+
+// check runs a case as a subtest.
+func (s *stand) check(t *testing.T, c frontCase) {
+	in := &stand{t, s.kind, s.witness, gateway{t, s.process}, s.front}
+	got, want := c.run(in, "/"+strings.ReplaceAll(c.name, " ", "-")), s.expected(c.name)
+	if got != want {
+		t.Errorf("%s: %s, want %s", c.name, got, want)
+	}
+}
+
+func (s *stand) expected(name string) outcome { return cmp.Or(s.kind.except[name], works) }
+
+// diagnosed is what the gateway says to the operator of a front that loses
+// key3.
+func (s *stand) diagnosed(t *testing.T) {
+	for line := range strings.Lines(s.log()) {
+		var fields map[string]any
+		if json.Unmarshal([]byte(line), &fields) != nil || fields["@message"] != "handshake damaged on the way" {
+			continue
+		}
+		fault, front, change := fields["fault"], fields["front"], fields["change"]
+		if fault == "held" && (front == "go" || front == "caddy") && strings.Contains(change.(string), "Caddy 2.11") {
+			return
+		}
+		t.Errorf("the log says fault=%v front=%v change=%v", fault, front, change)
+	}
+	t.Errorf("the log does not say that the front loses key3")
+}
+
+// dial connects to the front from the address of a client.
+func (s *stand) dial() net.Conn {
+	s.t.Helper()
+	conn, err := dialFront(s.front, net.IPv4(127, 0, 0, 2))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// request is the handshake of a browser that opens a path of the front.
+func (s *stand) request(d legacy.Dialect, path string) *legacy.Request {
+	scheme := "ws"
+	if s.kind.secure {
+		scheme = "wss"
+	}
+	return legacy.NewRequest(d, &url.URL{Scheme: scheme, Host: s.front.address, Path: path})
+}
+
+func (s *stand) write(conn net.Conn, b []byte) {
+	s.t.Helper()
+	if _, err := conn.Write(b); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// ended is what became of the conversation that ended next, as the backend and
+// the gateway's log tell it.
+func (s *stand) ended() (conversation, map[string]any) {
+	s.t.Helper()
+	return s.witness.next(s.t), s.logged("connection closed")
+}
