@@ -28,7 +28,7 @@ func TestPing(t *testing.T) {
 				for _, exchange := range [][2]string{{pong, ""}, {"\x81\x00", ""}, {"\x89\x01?", "\x8a\x01?"}, {"\x81", ""}} {
 					time.Sleep(period - 1)
 					l.backendGets("")
-					time.Sleep(1)
+					time.Sleep(time.Nanosecond)
 					l.backendGets(ping)
 					l.backendSays(exchange[0])
 					l.backendGets(exchange[1])
@@ -55,7 +55,7 @@ func TestPingWhileClientIsSlow(t *testing.T) {
 		go l.backendSays(flood(8*wireSize, "\x81\x7e\x80\x00", ""))
 		time.Sleep(90*time.Second - 1)
 		l.backendGets(strings.Repeat(ping, 4)) // of an answer nothing could be known
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		l.backendGets(closed1001)
 		if got := l.client.take(); len(got) != wireSize || strings.Contains(got, "\xff\x00\xff") {
 			t.Errorf("the client got %d bytes, want %d without FF 00", len(got), wireSize)
@@ -211,7 +211,7 @@ func TestClosingHandshakeEnds(t *testing.T) {
 					if n := l.gw.Stats().Open[legacy.Hixie76]; n != 1 {
 						t.Errorf("over before %v", test.after)
 					}
-					time.Sleep(1)
+					time.Sleep(time.Nanosecond)
 				}
 				synctest.Wait()
 				if n := l.gw.Stats().Open[legacy.Hixie76]; n != 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -295,7 +296,7 @@ func rfc6455(s *stand, path string) outcome {
 func plainHTTP(s *stand, path string) outcome {
 	dials := 0
 	client := http.Client{Transport: &http.Transport{
-		Dial: func(string, string) (net.Conn, error) { dials++; return s.dial(), nil },
+		DialContext: func(context.Context, string, string) (net.Conn, error) { dials++; return s.dial(), nil },
 	}}
 	for i, body := range [][]byte{nil, nil, make([]byte, 1<<20)} {
 		method := http.MethodGet
