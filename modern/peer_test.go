@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/textproto"
 	"os"
+	"regexp"
 	"runtime"
 	"runtime/pprof"
 	"strings"
@@ -33,12 +34,12 @@ type memory struct {
 	out bytes.Buffer
 }
 
-func (m *memory) Read(p []byte) (int, error)         { return m.in.Read(p) }
-func (m *memory) Write(p []byte) (int, error)        { return m.out.Write(p) }
-func (m *memory) Close() error                       { return nil }
-func (m *memory) SetDeadline(time.Time) error        { return nil }
-func (m *memory) SetReadDeadline(time.Time) error    { return nil }
-func (m *memory) SetWriteDeadline(t time.Time) error { return nil }
+func (m *memory) Read(p []byte) (int, error)       { return m.in.Read(p) }
+func (m *memory) Write(p []byte) (int, error)      { return m.out.Write(p) }
+func (m *memory) Close() error                     { return nil }
+func (m *memory) SetDeadline(time.Time) error      { return nil }
+func (m *memory) SetReadDeadline(time.Time) error  { return nil }
+func (m *memory) SetWriteDeadline(time.Time) error { return nil }
 
 // A hijacked is the ResponseWriter of a connection that is already there.
 type hijacked struct {
@@ -196,14 +197,15 @@ const (
 	frames    = "\x81\x05Hello\x82\x02\r\n\x88\x02\x03\xe8"
 )
 
+var keyField = regexp.MustCompile("(?i)\r\nSec-WebSocket-Key: (.*)\r\n")
+
 // accepting fills the Accept that is due into an answer.
 func accepting(answer, requestHead string) string {
-	_, key, _ := strings.Cut(requestHead, "Sec-WebSocket-Key: ")
-	if key == requestHead || key == "" {
-		_, key, _ = strings.Cut(requestHead, "Sec-Websocket-Key: ")
+	key := keyField.FindStringSubmatch(requestHead)
+	if key == nil {
+		return answer
 	}
-	key, _, _ = strings.Cut(key, "\r\n")
-	return strings.ReplaceAll(answer, "{accept}", modern.Accept(key))
+	return strings.ReplaceAll(answer, "{accept}", modern.Accept(key[1]))
 }
 
 // answering is a backend that answers every request alike.

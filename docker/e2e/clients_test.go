@@ -41,6 +41,7 @@ func missing(t *testing.T, format string, args ...any) {
 // and is the context of a tab.
 func startChromium(t *testing.T) context.Context {
 	t.Helper()
+	// Headless, no first run, no sync and no background networking by default.
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath("chromium"),
 		chromedp.NoSandbox,
