@@ -118,9 +118,13 @@ func TestOpen(t *testing.T) {
 func talk(t *testing.T, c *legacy.Conn) {
 	t.Helper()
 	for _, want := range []string{"Hello", "", "\u263a\x00\n", strings.Repeat("long ", 10_000)} {
-		go c.WriteText(want) // a Pipe holds nothing while echo writes
+		written := make(chan error, 1)
+		go func() { written <- c.WriteText(want) }() // a Pipe holds nothing while echo writes
 		if got, err := c.ReadText(); got != want || err != nil {
 			t.Fatalf("got %.64q, %v, want %.64q", got, err, want)
+		}
+		if err := <-written; err != nil {
+			t.Fatal(err)
 		}
 	}
 }

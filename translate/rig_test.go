@@ -26,7 +26,7 @@ import (
 )
 
 // patience is how long a test waits for what must come.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // underRace reports whether the race detector is on, which makes all slow and
 // memory useless to measure.

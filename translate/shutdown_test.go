@@ -189,7 +189,7 @@ func TestHandshakeDuringShutdown(t *testing.T) {
 func TestShutdownAgain(t *testing.T) {
 	for _, open := range []int{0, 1} {
 		t.Run(fmt.Sprint(open), func(t *testing.T) {
-			r := newRig(t)
+			r := newRig(t, func(o *translate.Options) { o.Timeouts.Close = 200 * time.Millisecond })
 			for range open {
 				r.open(legacy.Hixie75) // reacts to nothing
 			}

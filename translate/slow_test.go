@@ -71,7 +71,10 @@ func TestBackPressure(t *testing.T) {
 				s = stuff(c, hixie, size)
 				next = func() (string, error) {
 					frame, err := b.readFrame()
-					return payload(frame), err
+					if err != nil {
+						return "", err
+					}
+					return payload(frame), nil
 				}
 			} else {
 				s = stuff(b, text, size)
@@ -122,7 +125,7 @@ func heap() uint64 {
 // has in part is never finished.
 func TestWriteTimeout(t *testing.T) {
 	short := func(o *translate.Options) {
-		o.Timeouts.Write, o.Timeouts.Close = 300*time.Millisecond, 500*time.Millisecond
+		o.Timeouts.Write, o.Timeouts.Close = 150*time.Millisecond, 200*time.Millisecond
 	}
 	for _, d := range both {
 		t.Run("client-"+d.String(), func(t *testing.T) {
