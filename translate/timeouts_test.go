@@ -251,3 +251,74 @@ func TestWaitingIsCheap(t *testing.T) {
 		}
 	})
 }
+
+// After FF 00 and Close nothing is said, whatever is still heard.
+func TestNothingAfterGoodbye(t *testing.T) {
+	for _, d := range []legacy.Dialect{legacy.Hixie75, legacy.Hixie76} {
+		t.Run(d.String(), func(t *testing.T) {
+			inLab(t, Options{Timeouts: Timeouts{Ping: time.Second}}, func(l *lab) {
+				l.opened(d)
+				l.shutDown()
+				l.clientGets(map[legacy.Dialect]string{legacy.Hixie76: "\xff\x00"}[d])
+				l.backendGets(closed1001)
+				for range 3 {
+					l.backendSays(ping + helloUp)
+					l.clientSays(hello)
+					l.clientGets("")
+					l.backendGets("")
+					time.Sleep(time.Second)
+				}
+			})
+		})
+	}
+}
+
+// A side that takes nothing any more may still say why. If it says nothing, it
+// is over at the close timeout.
+func TestBrokenForWriting(t *testing.T) {
+	for _, test := range []struct {
+		id     string
+		broken func(l *lab)
+		last   func(l *lab)
+		after  time.Duration
+		by     Side
+		reason Reason
+	}{
+		{"backend-closes", breaksBackend, func(l *lab) { l.backendSays("\x88\x00") }, 0, ByBackend, BackendClosed},
+		{"backend-ends", breaksBackend, func(l *lab) { l.backend.CloseWrite() }, 0, ByBackend, BackendGone},
+		{"backend-says-nothing", breaksBackend, nil, 5 * time.Second, ByBackend, BackendGone},
+		{"client-closes", breaksClient, func(l *lab) { l.clientSays("\xff\x00") }, 0, ByClient, ClientClosed},
+		{"client-ends", breaksClient, func(l *lab) { l.client.CloseWrite() }, 0, ByClient, ClientGone},
+		{"client-says-nothing", breaksClient, nil, 5 * time.Second, ByClient, ClientCut},
+	} {
+		t.Run(test.id, func(t *testing.T) {
+			inLab(t, Options{Timeouts: Timeouts{Close: 5 * time.Second}}, func(l *lab) {
+				l.opened(legacy.Hixie76)
+				test.broken(l)
+				synctest.Wait()
+				if test.last != nil {
+					test.last(l)
+				}
+				time.Sleep(test.after)
+				synctest.Wait()
+				for b := range l.gw.bridges {
+					if !b.ended() {
+						t.Error("nothing has ended")
+					}
+				}
+				l.hangUp()
+				l.closed(test.by, test.reason)
+			})
+		})
+	}
+}
+
+func breaksBackend(l *lab) {
+	l.backend.in.leave()
+	l.clientSays(hello)
+}
+
+func breaksClient(l *lab) {
+	l.client.in.leave()
+	l.backendSays(helloUp)
+}

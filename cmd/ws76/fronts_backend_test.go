@@ -29,7 +29,7 @@ type witness struct {
 	seen map[string]*http.Request // by path
 }
 
-// refusal is what a witness says at /refuse.
+// What a witness says at /refuse.
 const (
 	refusalText      = "members only, says the backend"
 	refusalChallenge = `Basic realm="members"`
@@ -38,7 +38,7 @@ const (
 func startWitness(t *testing.T) *witness {
 	w := &witness{
 		backend: &backend{ended: make(chan conversation, 64)},
-		asked:   make(chan struct{}), gate: make(chan struct{}), seen: map[string]*http.Request{},
+		asked:   make(chan struct{}, 1), gate: make(chan struct{}, 1), seen: map[string]*http.Request{},
 	}
 	server := httptest.NewServer(w)
 	t.Cleanup(server.Close)
@@ -53,8 +53,11 @@ func (w *witness) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasPrefix(r.URL.Path, "/gate/"):
 		w.asked <- struct{}{}
-		<-w.gate
-		w.echo(rw, r)
+		select {
+		case <-w.gate:
+			w.echo(rw, r)
+		case <-r.Context().Done():
+		}
 	case strings.HasPrefix(r.URL.Path, "/echo/"):
 		w.echo(rw, r)
 	case strings.HasPrefix(r.URL.Path, "/refuse/"):

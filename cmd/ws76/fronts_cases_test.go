@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -58,7 +59,11 @@ func twoSegments(s *stand, path string) outcome {
 	r := s.request(legacy.Hixie76, "/gate"+path)
 	conn := s.dial()
 	s.write(conn, r.AppendHead(nil))
-	<-s.asked
+	select {
+	case <-s.asked:
+	case <-time.After(patience):
+		s.t.Fatal("the backend is not asked")
+	}
 	s.write(conn, r.Key3[:])
 	s.gate <- struct{}{}
 	return s.converse(conn, r, nil)

@@ -20,13 +20,17 @@ import (
 	"time"
 )
 
-// A front is a reverse proxy in a process of its own.
+// A front is a reverse proxy in a process of its own, between the address where
+// clients connect and the gateway's.
 type front struct {
-	address string      // where clients connect
-	tls     *tls.Config // with which; nil = without
-	cmd     *exec.Cmd
-	output  string // file of what it prints
-	exit    chan struct{}
+	config           string // its text
+	address, gateway string
+	secure           bool // towards clients
+
+	tls    *tls.Config // with which clients connect; nil = without
+	cmd    *exec.Cmd
+	output string // file of what it prints
+	exit   chan struct{}
 }
 
 // documented finds the commands in the comment that a configuration begins
@@ -68,47 +72,54 @@ func readFront(t *testing.T, name string, edit ...string) string {
 	return text
 }
 
-// startFront checks and starts a front by the commands in its configuration,
-// between the address, where it listens, and the gateway.
-func startFront(t *testing.T, text, address, gateway string, secure bool) *front {
+// start checks and starts the front by the commands in its configuration, waits
+// until it accepts connections, and ends it with the test.
+func (f *front) start(t *testing.T) *front {
 	t.Helper()
-	f := &front{address: address, exit: make(chan struct{})}
 	dir := frontDir(t)
-	if secure {
+	if f.secure {
 		f.tls = certify(t, filepath.Join(dir, "tls.pem"))
 	}
 	file := filepath.Join(dir, "front.conf")
-	_, port, _ := net.SplitHostPort(address)
-	_, gatewayPort, _ := net.SplitHostPort(gateway)
-	here := strings.NewReplacer(ownDir(text), dir, "ws76", "127.0.0.1", "8076", gatewayPort, "0.0.0.0", "127.0.0.1", "8080", port, "8443", port)
-	if err := os.WriteFile(file, []byte(here.Replace(text)), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(f.here(dir).Replace(f.config)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	command := func(verb string) *exec.Cmd {
-		line := pathTo.ReplaceAllLiteralString(here.Replace(frontCommand(text, verb)), file)
-		cmd := exec.Command("sh", "-c", "exec "+line)
-		cmd.Env = append(os.Environ(), "HOME="+dir)
-		return cmd
-	}
-	if frontCommand(text, "check") != "" {
-		if out, err := command("check").CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", frontCommand(text, "check"), err, out)
+	if check := frontCommand(f.config, "check"); check != "" {
+		if out, err := f.command(check, file).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", check, err, out)
 		}
 	}
-	f.cmd, f.output = command("run"), filepath.Join(dir, "output")
-	f.start(t)
+	f.cmd, f.output = f.command(frontCommand(f.config, "run"), file), filepath.Join(dir, "output")
+	f.run(t)
+	f.await(t)
 	return f
 }
 
-// pathTo is what stands for the configuration in the commands.
-var pathTo = regexp.MustCompile(`/path/to/\S+`)
-
-// ownDir is the directory below /run that a configuration uses.
-func ownDir(text string) string {
-	if dir := regexp.MustCompile(`/run/[\w-]+`).FindString(text); dir != "" {
-		return dir
+// here replaces what is of another place in a configuration: the directory
+// below /run, hosts and ports.
+func (f *front) here(dir string) *strings.Replacer {
+	_, port, _ := net.SplitHostPort(f.address)
+	_, gatewayPort, _ := net.SplitHostPort(f.gateway)
+	there := ownDir.FindString(f.config)
+	if there == "" {
+		there = "/run/none"
 	}
-	return "/run/none"
+	return strings.NewReplacer(there, dir, "ws76", "127.0.0.1", "8076", gatewayPort, "0.0.0.0", "127.0.0.1", "8080", port, "8443", port)
+}
+
+// ownDir is the directory below /run that a configuration uses, and pathTo
+// stands for the configuration in the commands.
+var (
+	ownDir = regexp.MustCompile(`/run/[\w-]+`)
+	pathTo = regexp.MustCompile(`/path/to/\S+`)
+)
+
+func (f *front) command(line, file string) *exec.Cmd {
+	dir := filepath.Dir(file)
+	line = pathTo.ReplaceAllLiteralString(f.here(dir).Replace(line), file)
+	cmd := exec.Command("sh", "-c", "exec "+line)
+	cmd.Env = append(os.Environ(), "HOME="+dir)
+	return cmd
 }
 
 // frontDir is a temporary directory that a front can enter as another user
@@ -124,14 +135,13 @@ func frontDir(t *testing.T) string {
 	return dir
 }
 
-// start waits until the front accepts connections, and ends it with the test.
-func (f *front) start(t *testing.T) {
+func (f *front) run(t *testing.T) {
 	t.Helper()
 	output, err := os.OpenFile(f.output, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.cmd.Stdout, f.cmd.Stderr = output, output
+	f.cmd.Stdout, f.cmd.Stderr, f.exit = output, output, make(chan struct{})
 	ownGroup(f.cmd)
 	if err := f.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -142,6 +152,10 @@ func (f *front) start(t *testing.T) {
 		f.cmd.Wait()
 	}()
 	t.Cleanup(func() { f.end(t) })
+}
+
+func (f *front) await(t *testing.T) {
+	t.Helper()
 	poll, timeout := time.NewTicker(5*time.Millisecond), time.After(patience)
 	defer poll.Stop()
 	for {
@@ -210,9 +224,9 @@ func certify(t *testing.T, file string) *tls.Config {
 // errTimeout is what a read comes back with when patience is over.
 var errTimeout = os.ErrDeadlineExceeded
 
-// dialFront connects to a front as a client at an address of its own.
-func dialFront(f *front, from net.IP) (net.Conn, error) {
-	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
+// dial connects from an address that a client of its own has.
+func (f *front) dial() (net.Conn, error) {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
 	conn, err := dialer.Dial("tcp", f.address)
 	if err != nil {
 		return nil, err

@@ -149,7 +149,7 @@ type stand struct {
 
 func newStand(t *testing.T, kind frontKind) *stand {
 	t.Helper()
-	text := readFront(t, kind.config, kind.edit...)
+	config := readFront(t, kind.config, kind.edit...)
 	address, err := freeAddress()
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +160,8 @@ func newStand(t *testing.T, kind frontKind) *stand {
 		settings = append(settings, strings.ReplaceAll(setting, "ADDRESS", address))
 	}
 	g := startWatchedGateway(t, settings...)
-	return &stand{t, kind, w, g, startFront(t, text, address, g.listen, kind.secure)}
+	f := &front{config: config, address: address, gateway: g.listen, secure: kind.secure}
+	return &stand{t, kind, w, g, f.start(t)}
 }
 
 // startWatchedGateway starts a gateway whose log is shown if the test fails.
@@ -208,7 +209,7 @@ func (s *stand) diagnosed(t *testing.T) {
 // dial connects to the front from the address of a client.
 func (s *stand) dial() net.Conn {
 	s.t.Helper()
-	conn, err := dialFront(s.front, net.IPv4(127, 0, 0, 2))
+	conn, err := s.front.dial()
 	if err != nil {
 		s.t.Fatal(err)
 	}

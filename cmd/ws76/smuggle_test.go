@@ -115,13 +115,14 @@ func TestSmuggling(t *testing.T) {
 	for _, f := range smuggleFronts {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			text := readFront(t, f.config, f.edit...)
+			config := readFront(t, f.config, f.edit...)
 			n, g := startSmuggling(t)
 			address, err := freeAddress()
 			if err != nil {
 				t.Fatal(err)
 			}
-			(&smuggling{n: n, address: address, front: startFront(t, text, address, g.listen, false)}).run(t)
+			front := &front{config: config, address: address, gateway: g.listen}
+			(&smuggling{n: n, address: address, front: front.start(t)}).run(t)
 		})
 	}
 }
