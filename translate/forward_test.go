@@ -2,6 +2,7 @@ package translate_test
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -169,6 +170,35 @@ func TestLocation(t *testing.T) {
 				r.backend.next().accept()
 				c.get(strings.Replace(answer, "ws://example.com/demo", test.want, 1))
 			})
+		}
+	}
+}
+
+// A secureListener knows that its clients come by TLS, which ended before it.
+type secureListener struct{ net.Listener }
+
+func (l secureListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return secureConn{conn}, err
+}
+
+type secureConn struct{ net.Conn }
+
+func (secureConn) Secure() bool { return true }
+
+// A connection that says that it is secure is believed, more than any field.
+func TestSecureListener(t *testing.T) {
+	r := newRigOn(t, secureListener{listen(t)})
+	for _, d := range both {
+		request, answer := handshake(d)
+		head, tail, _ := strings.Cut(request, "\r\n\r\n")
+		c := r.dial()
+		c.say(head + "\r\nX-Forwarded-Proto: http\r\n\r\n" + tail)
+		b := r.backend.next()
+		b.accept()
+		c.get(strings.Replace(answer, "ws://", "wss://", 1))
+		if got := b.request.Header.Get("X-Forwarded-Proto"); got != "https" {
+			t.Errorf("X-Forwarded-Proto: %q, want https", got)
 		}
 	}
 }

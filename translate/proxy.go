@@ -72,8 +72,9 @@ func (g *Gateway) newProxy() http.Handler {
 			ExpectContinueTimeout: time.Second,
 			DisableCompression:    true,
 		},
-		ErrorHandler: g.notProxied,
-		ErrorLog:     g.logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn}),
+		ModifyResponse: refuseSwitch,
+		ErrorHandler:   g.notProxied,
+		ErrorLog:       g.logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn}),
 	}
 }
 
@@ -103,13 +104,27 @@ func copyForwarded(out, in http.Header) {
 	}
 }
 
+var errSwitched = errors.New("the backend answered 101 to a request that asked for no upgrade")
+
+// refuseSwitch has the connection closed on which the backend now speaks
+// something else. ReverseProxy would refuse it as well, but leave it open.
+func refuseSwitch(resp *http.Response) error {
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return errSwitched
+	}
+	return nil
+}
+
 // notProxied answers a plain request that the backend did not.
 func (g *Gateway) notProxied(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		panic(http.ErrAbortHandler) // the client left; there is nobody to answer
 	}
 	ref := refusal{reason: Reason(modern.Unreachable), status: http.StatusBadGateway}
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case errors.Is(err, errSwitched):
+		ref.reason = Reason(modern.BadAnswer)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		ref = refusal{reason: Reason(modern.DialTimeout), status: http.StatusGatewayTimeout}
 	}
 	g.countRefused(legacy.HTTP, ref.reason)

@@ -163,6 +163,13 @@ func TestHandshakeDuringShutdown(t *testing.T) {
 	asked := r.backend.next() // for first; answers late
 	done := r.shutdown(patience)
 	eventually(t, func() bool { return r.gw.Draining() }, func() any { return "not draining" })
+	eventually(t, func() bool {
+		conn, err := net.Dial("tcp", r.address)
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	}, func() any { return "a new client is still accepted" })
 	late.say(head76[len("GET "):] + key3)
 	resp := checkRefusal(t, late, 503, translate.ShuttingDown)
 	if resp.Header.Get("Retry-After") == "" {

@@ -23,7 +23,7 @@ import (
 type attack struct {
 	name    string
 	request string
-	status  int  // of the answer, where no front gives its own
+	status  int  // of the answer
 	plain   bool // what follows is a request
 }
 
@@ -112,17 +112,17 @@ func TestSmuggling(t *testing.T) {
 		n, g := startSmuggling(t)
 		(&smuggling{n: n, address: g.listen}).run(t)
 	})
-	for _, f := range smuggleFronts {
-		t.Run(f.name, func(t *testing.T) {
+	for _, kind := range smuggleFronts {
+		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
-			config := readFront(t, f.config, f.edit...)
+			config := readFront(t, kind.config, kind.edit...)
 			n, g := startSmuggling(t)
 			address, err := freeAddress()
 			if err != nil {
 				t.Fatal(err)
 			}
-			front := &front{config: config, address: address, gateway: g.listen}
-			(&smuggling{n: n, address: address, front: front.start(t)}).run(t)
+			f := &front{config: config, address: address, gateway: g.listen}
+			(&smuggling{n: n, address: address, front: f.start(t)}).run(t)
 		})
 	}
 }
@@ -192,8 +192,8 @@ func (s *smuggling) attack(t *testing.T, a attack, late bool) {
 			t.Error("the handshake is good")
 		}
 		return
-	default:
-		if s.front == nil {
+	default: // a front may have an error of its own
+		if s.front == nil || resp.StatusCode < 400 {
 			t.Errorf("status %d, want %d", resp.StatusCode, a.status)
 		}
 	}
@@ -312,6 +312,28 @@ func TestSmugglingFrames(t *testing.T) {
 					t.Errorf("the backend got %q, want %q", got, want)
 				}
 			})
+		}
+	}
+}
+
+// A connection on which the backend has answered 101 to a plain request was
+// refused, and left open.
+func TestSmugglingSwitched(t *testing.T) {
+	t.Parallel()
+	_, g := startSmuggling(t)
+	before := g.sockets(t)
+	for range 20 {
+		if status, body := get(t, "http://"+g.listen+"/agree"); status != http.StatusBadGateway || !strings.Contains(body, "backend-bad-answer") {
+			t.Errorf("got %d %q, want 502 backend-bad-answer", status, body)
+		}
+	}
+	poll, timeout := time.NewTicker(5*time.Millisecond), time.After(patience)
+	defer poll.Stop()
+	for after := g.sockets(t); after > before; after = g.sockets(t) {
+		select {
+		case <-poll.C:
+		case <-timeout:
+			t.Fatalf("%d sockets are open, %d before", after, before)
 		}
 	}
 }
