@@ -26,6 +26,10 @@ func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, r, legacy.HTTP, handshakeRefusal(err))
 		return
 	}
+	if r.ProtoMajor != 1 { // the preface of HTTP/2 would reach the backend as a request
+		g.refuse(w, r, legacy.HTTP, refusal{reason: Reason(legacy.HTTPVersion), status: http.StatusHTTPVersionNotSupported})
+		return
+	}
 	if twoLengths(r) {
 		w.Header().Set("Connection", "close")
 	}

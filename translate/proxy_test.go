@@ -222,3 +222,16 @@ func TestProxyBackendAway(t *testing.T) {
 		t.Errorf("answer %s %q", resp.Status, body)
 	}
 }
+
+// The preface of HTTP/2 is no request for the backend.
+func TestProxyRefusesHTTP2(t *testing.T) {
+	address := proxied(t, func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("the backend saw %s %s", r.Method, r.RequestURI)
+	}, nil)
+	conn := dialTCP(t, address)
+	fmt.Fprint(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || resp.StatusCode != http.StatusHTTPVersionNotSupported {
+		t.Errorf("answer %v, %v; want 505", resp, err)
+	}
+}
