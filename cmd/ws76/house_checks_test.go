@@ -91,6 +91,10 @@ type importRule struct {
 
 func all(string) bool { return true }
 
+func allBut(name string) func(string) bool {
+	return func(other string) bool { return other != name }
+}
+
 func inRoom(room string) func(string) bool {
 	return func(name string) bool { return strings.HasPrefix(name, room+"/") }
 }
