@@ -29,6 +29,10 @@ type Handshake struct {
 	Protocol string // the client's subprotocol, one string; empty if it asked for none
 	Declared bool   // key3 is announced as Content-Length: 8
 
+	// Key3Wait is how long key3 took to follow the head of the 101, 0 if it was
+	// there before. Accept sets it.
+	Key3Wait time.Duration
+
 	key1, key2 Key
 	accept     string // answers a Sec-WebSocket-Key that a proxy added
 	oneOfList  bool   // the client wants one element of its list back, not the list
@@ -231,15 +235,20 @@ func (h *Handshake) Accept(conn net.Conn, br *bufio.Reader, a Answer, timeout ti
 		_, err := conn.Write(out)
 		return err
 	}
-	if br.Buffered() < 8 {
+	early := br.Buffered() >= 8
+	if !early {
 		if _, err := conn.Write(out); err != nil {
 			return err
 		}
 		out = out[:0]
 	}
+	began := time.Now()
 	key3, err := readKey3(conn, br, timeout)
 	if err != nil {
 		return err
+	}
+	if !early {
+		h.Key3Wait = time.Since(began)
 	}
 	response := Response(h.key1, h.key2, key3)
 	_, err = conn.Write(append(out, response[:]...))

@@ -21,6 +21,9 @@ const (
 	RFC6455 Dialect = 13 // Sec-WebSocket-Version: 13
 )
 
+// Dialects are all of them, in the order they came up; HTTP is none.
+func Dialects() []Dialect { return []Dialect{Hixie75, Hixie76, Hybi07, Hybi08, RFC6455} }
+
 // String returns the number that names the dialect in configuration, logs and
 // metrics: "75", "76", "7", "8" or "13"; "http" for the zero value.
 func (d Dialect) String() string {

@@ -54,7 +54,7 @@ func (d *Dialer) Dial(ctx context.Context, r Request) (*Backend, error) {
 
 // open connects and has the handshake done while the context lasts.
 func (d *Dialer) open(ctx context.Context, r Request, handshake func(net.Conn, Request) (*Backend, error)) (*Backend, error) {
-	conn, err := d.connect(ctx)
+	conn, err := d.Connect(ctx)
 	if err != nil {
 		return nil, dialError(Unreachable, err)
 	}
@@ -76,10 +76,11 @@ func (d *Dialer) open(ctx context.Context, r Request, handshake func(net.Conn, R
 	return b, nil
 }
 
-// connect does not use DialTCP, which would spare a literal address the way
+// Connect opens a connection, with TLS if there is any, and does no opening
+// handshake. It does not use DialTCP, which would spare a literal address the way
 // through the resolver: it binds the socket before it connects it, and then the
 // kernel searches long for a port when most of them are in TIME_WAIT.
-func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
+func (d *Dialer) Connect(ctx context.Context) (net.Conn, error) {
 	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1}}
 	conn, err := dialer.DialContext(ctx, "tcp", d.Address)
 	if err != nil || d.TLS == nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"net"
+	"net/netip"
 	"os"
 	"sync/atomic"
 	"time"
@@ -20,7 +21,8 @@ const linger = time.Second
 type bridge struct {
 	gw      *Gateway
 	dialect legacy.Dialect
-	remote  string // the client's address
+	remote  string       // the client's address
+	counted netip.Prefix // the client, as limits count
 	path    string
 	since   time.Time
 	limits  *Timeouts
@@ -30,6 +32,7 @@ type bridge struct {
 	client, backend peer
 	up, down        pump
 	tunnel          bool // the frames are the client's and the backend's own
+	traced          bool // the log shows the bytes
 
 	closing atomic.Pointer[End]
 	parties atomic.Int32           // pumps and goodbyes that are not over
@@ -48,7 +51,7 @@ type bridge struct {
 // them, the transducers nil for bytes that pass as they are.
 func newBridge(gw *Gateway, o opening, client net.Conn, clientRest []byte, backend *modern.Backend) *bridge {
 	b := &bridge{gw: gw, dialect: o.dialect(), since: time.Now(), limits: &gw.options.Timeouts}
-	b.tunnel = !b.dialect.Legacy()
+	b.tunnel, b.traced = !b.dialect.Legacy(), gw.logger.IsTrace()
 	b.client.init(client, b.limits.Write)
 	b.backend.init(backend.Conn, b.limits.Write)
 	up, down := o.transducers(&gw.options)

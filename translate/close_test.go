@@ -61,7 +61,7 @@ func inPieces(first, seen, rest string) func(*rig, *client, *backendConn) {
 
 func shutsDown(r *rig, _ *client, _ *backendConn) { go r.gw.Shutdown(context.Background()) }
 
-func limited(o *translate.Options)   { o.MaxMessage = 8 }
+func limited(o *translate.Options)   { o.Limits.Message = 8 }
 func asText(o *translate.Options)    { o.Binary = translate.BinaryText }
 func last(frames ...string) []string { return append([]string{text("last")}, frames...) }
 

@@ -290,7 +290,7 @@ func TestDialects(t *testing.T) {
 // that all of it is closed.
 func TestMaxConnections(t *testing.T) {
 	r := newRig(t, func(o *translate.Options) {
-		o.MaxConnections = 2
+		o.Limits.Connections = 2
 		o.Timeouts.Dial = patience
 	})
 	full := func() {

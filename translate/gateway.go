@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -34,17 +35,18 @@ type Gateway struct {
 
 	mu        sync.Mutex
 	stats     Stats // without what is open
+	admission admission
 	listeners []net.Listener
 	answering map[net.Conn]struct{} // clients that are being sent their 101
 	bridges   map[*bridge]struct{}
-	reserved  int           // handshakes under way, and bridges
 	draining  chan struct{} // closed when no more are accepted
-	empty     chan struct{} // closed when draining and reserved is 0
+	empty     chan struct{} // closed when draining and nothing is open
 }
 
 // New returns a Gateway; it does nothing until it is served.
 func New(o Options) *Gateway {
 	o.Timeouts.setDefaults()
+	o.Limits.setDefaults()
 	if o.Logger == nil {
 		o.Logger = hclog.NewNullLogger()
 	}
@@ -59,12 +61,13 @@ func New(o Options) *Gateway {
 		draining:  make(chan struct{}),
 		empty:     make(chan struct{}),
 	}
+	g.admission = admission{limits: &g.options.Limits, byClient: map[netip.Prefix]int{}}
 	g.proxy = g.newProxy()
 	g.server = &http.Server{
 		Handler:           g,
 		ReadHeaderTimeout: o.Timeouts.Head,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    maxHead - 4<<10,
+		MaxHeaderBytes:    o.Limits.Head - netHTTPSlop,
 		ConnContext:       connContext,
 		ConnState:         nextHead,
 		ErrorLog:          o.Logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn}),
@@ -75,7 +78,7 @@ func New(o Options) *Gateway {
 // Serve accepts clients until Shutdown, or until the listener fails. It may be
 // called for several listeners. It returns http.ErrServerClosed after Shutdown.
 func (g *Gateway) Serve(ln net.Listener) error {
-	ln = newHeadListener(ln)
+	ln = newHeadListener(ln, g.options.Limits.Head)
 	g.mu.Lock()
 	if g.Draining() {
 		g.mu.Unlock()
@@ -96,6 +99,9 @@ func (g *Gateway) Serve(ln net.Listener) error {
 // call.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d, err := legacy.Detect(r)
+	if d != legacy.HTTP {
+		g.count(func(s *Stats) { s.saw(d) })
+	}
 	if d == legacy.HTTP && stripped(r, err) {
 		g.diagnose(Stripped, fingerprint(r, rawHead(r)), r.RemoteAddr)
 	}
@@ -147,15 +153,16 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request, d legacy.Dialect)
 		return
 	}
 	g.handshakes.Add(1)
-	if reason := g.reserve(); reason != "" {
-		g.refuse(w, r, d, refusal{reason: reason, status: http.StatusServiceUnavailable, header: http.Header{"Retry-After": {"1"}}})
+	client := g.clientOf(r)
+	if reason := g.enter(client); reason != "" {
+		g.refuse(w, r, d, notAdmitted(reason))
 		return
 	}
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(r.Context(), g.options.Timeouts.Dial)
 	backend, err := o.dial(ctx)
 	if err != nil {
-		g.release()
+		g.leave(client)
 		g.notOpened(w, r, d, err)
 		cancel()
 		return
@@ -163,9 +170,10 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request, d legacy.Dialect)
 	cancel()
 	b := g.accept(w, r, o, backend)
 	if b == nil {
-		g.release()
+		g.leave(client)
 		return
 	}
+	b.counted = client
 	g.opened(b, r, time.Since(began))
 	b.start()
 }
@@ -225,30 +233,26 @@ func buffered(br *bufio.Reader) []byte {
 	return bytes.Clone(held)
 }
 
-// reserve makes room for one more connection, or says why there is none.
-func (g *Gateway) reserve() Reason {
+// enter takes room for one more connection, or says why there is none.
+func (g *Gateway) enter(client netip.Prefix) Reason {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.Draining() {
 		return ShuttingDown
 	}
-	if limit := g.options.MaxConnections; limit > 0 && g.reserved >= limit {
-		return TooManyConnections
-	}
-	g.reserved++
-	return ""
+	return g.admission.enter(client, time.Now())
 }
 
-// release gives the room of a reservation back.
-func (g *Gateway) release() {
+// leave gives the room of an enter back.
+func (g *Gateway) leave(client netip.Prefix) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.reserved--
+	g.admission.leave(client)
 	g.checkEmpty()
 }
 
 func (g *Gateway) checkEmpty() {
-	if g.Draining() && g.reserved == 0 {
+	if g.Draining() && g.admission.open == 0 {
 		close(g.empty)
 	}
 }
@@ -259,7 +263,7 @@ func (g *Gateway) opened(b *bridge, r *http.Request, took time.Duration) {
 	b.remote, b.path = r.RemoteAddr, strings.Clone(r.URL.Path)
 	g.mu.Lock()
 	g.bridges[b] = struct{}{}
-	g.stats.opened(b)
+	g.stats.opened(b, took)
 	g.mu.Unlock()
 	if g.logger.IsInfo() {
 		g.logger.Info("connection opened", "dialect", b.dialect.String(), "client", b.remote, "path", hclog.Quote(b.path), "seconds", took.Seconds())
@@ -280,7 +284,7 @@ func (g *Gateway) closed(b *bridge) {
 	defer g.mu.Unlock()
 	delete(g.bridges, b)
 	g.stats.closed(b, e)
-	g.reserved--
+	g.admission.leave(b.counted)
 	g.checkEmpty()
 }
 
@@ -313,14 +317,15 @@ func (g *Gateway) left(r *http.Request, d legacy.Dialect, err error) {
 	case Reason(legacy.Key3Missing):
 		g.diagnose(Lost, fingerprint(r, rawHead(r)), r.RemoteAddr)
 	}
-	g.countRefused(d, reason)
+	g.count(func(s *Stats) { s.refused(d, reason) })
 	g.logger.Warn("opening handshake not completed", "dialect", d.String(), "client", r.RemoteAddr, "path", hclog.Quote(r.URL.Path), "reason", string(reason), "error", err)
 }
 
-func (g *Gateway) countRefused(d legacy.Dialect, r Reason) {
+// count changes the statistics.
+func (g *Gateway) count(change func(*Stats)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.stats.refused(d, r)
+	change(&g.stats)
 }
 
 // Handshakes is how many opening handshakes have passed the checks that come

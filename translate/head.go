@@ -9,19 +9,19 @@ import (
 	"sync"
 )
 
-// maxHead bounds a request head. net/http adds 4 KiB of its own to the limit
-// that it is given.
-const maxHead = 16 << 10
+// netHTTPSlop is what net/http adds to the limit for heads that it is given.
+const netHTTPSlop = 4 << 10
 
 // A headListener hands out connections that remember the request head. It may
 // be closed more than once.
 type headListener struct {
 	net.Listener
 	close func() error
+	limit int // bytes of a head
 }
 
-func newHeadListener(ln net.Listener) headListener {
-	return headListener{ln, sync.OnceValue(ln.Close)}
+func newHeadListener(ln net.Listener, limit int) headListener {
+	return headListener{ln, sync.OnceValue(ln.Close), limit}
 }
 
 func (l headListener) Close() error { return l.close() }
@@ -31,7 +31,7 @@ func (l headListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &headConn{Conn: conn}, nil
+	return &headConn{Conn: conn, limit: l.limit}, nil
 }
 
 // A headConn remembers the head that net/http reads from it. net/http keeps
@@ -39,6 +39,7 @@ func (l headListener) Accept() (net.Conn, error) {
 // space that a key may begin with.
 type headConn struct {
 	net.Conn
+	limit int
 
 	mu       sync.Mutex // net/http reads on in another goroutine while a handler runs
 	head     []byte
@@ -51,7 +52,7 @@ func (c *headConn) Read(p []byte) (int, error) {
 	defer c.mu.Unlock()
 	if !c.complete {
 		c.head = append(c.head, p[:n]...)
-		c.complete = len(c.head) > maxHead || bytes.Contains(c.head, []byte("\r\n\r\n"))
+		c.complete = len(c.head) > c.limit || bytes.Contains(c.head, []byte("\r\n\r\n"))
 	}
 	return n, err
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"sync"
 	"syscall"
@@ -208,8 +209,8 @@ func inLab(t *testing.T, o Options, test func(l *lab)) {
 		l.backend.Close()
 		time.Sleep(time.Minute) // of the bubble
 		synctest.Wait()
-		if l.gw.reserved != 0 || len(l.gw.bridges) != 0 {
-			t.Errorf("%d reserved, %d bridges left", l.gw.reserved, len(l.gw.bridges))
+		if open := l.gw.admission.open; open != 0 || len(l.gw.bridges) != 0 {
+			t.Errorf("%d admitted, %d bridges left", open, len(l.gw.bridges))
 		}
 	})
 }
@@ -242,10 +243,10 @@ func (l *lab) serve(conn net.Conn, backend *modern.Backend) {
 		l.Error(err)
 		return
 	}
-	l.gw.reserve()
+	l.gw.enter(netip.Prefix{})
 	b := l.gw.accept(takenOver{conn: conn, br: br}, r, o, backend)
 	if b == nil {
-		l.gw.release()
+		l.gw.leave(netip.Prefix{})
 		return
 	}
 	l.gw.opened(b, r, 0)

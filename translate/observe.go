@@ -2,12 +2,16 @@ package translate
 
 import (
 	"maps"
+	"time"
 
 	"github.com/ws76/ws76/legacy"
 )
 
 // Stats is what a Gateway has done since it was made.
 type Stats struct {
+	Requests int64                        // of plain HTTP, proxied
+	LastSeen map[legacy.Dialect]time.Time // of the latest opening handshake, refused ones too
+
 	Open     map[legacy.Dialect]int64   // connections open now
 	Opened   map[legacy.Dialect]int64   // connections ever opened
 	Traffic  map[legacy.Dialect]Traffic // of open and closed connections
@@ -16,6 +20,9 @@ type Stats struct {
 	Faults   map[Fault]int64            // handshakes that a proxy damaged
 	Skipped  int64                      // frames of reserved types dropped
 	Repaired int64                      // messages in which U+FFFD was put
+
+	Handshake map[legacy.Dialect]Histogram // of opened connections, from the request head to the last byte of the 101
+	Key3Wait  Histogram                    // of opened -76 connections, from the head of the 101 to key3
 }
 
 // Traffic is messages and their bytes, up to the backend and down from it.
@@ -47,27 +54,33 @@ func (t Traffic) plus(b *bridge) Traffic {
 
 // opened counts a bridge in. Like the others it is called with g.mu held, when
 // a connection opens or closes, never for a message.
-func (s *Stats) opened(b *bridge) { count(&s.Opened, b.dialect) }
+func (s *Stats) opened(b *bridge, took time.Duration) {
+	count(&s.Opened, b.dialect)
+	h := s.Handshake[b.dialect]
+	h.observe(took)
+	put(&s.Handshake, b.dialect, h)
+}
+
+func (s *Stats) saw(d legacy.Dialect) { put(&s.LastSeen, d, time.Now()) }
 
 func (s *Stats) refused(d legacy.Dialect, r Reason) { count(&s.Refused, Refused{d, r}) }
 
 func (s *Stats) closed(b *bridge, e *End) {
 	count(&s.Closed, Closed{b.dialect, e.By, e.Reason})
-	if s.Traffic == nil {
-		s.Traffic = map[legacy.Dialect]Traffic{}
-	}
-	s.Traffic[b.dialect] = s.Traffic[b.dialect].plus(b)
+	put(&s.Traffic, b.dialect, s.Traffic[b.dialect].plus(b))
 	if u, ok := b.up.tr.(*up); ok {
 		s.Skipped += u.skipped
 		s.Repaired += u.repaired
 	}
 }
 
-func count[K comparable](m *map[K]int64, key K) {
+func count[K comparable](m *map[K]int64, key K) { put(m, key, (*m)[key]+1) }
+
+func put[K comparable, V any](m *map[K]V, key K, value V) {
 	if *m == nil {
-		*m = map[K]int64{}
+		*m = map[K]V{}
 	}
-	(*m)[key]++
+	(*m)[key] = value
 }
 
 // Stats returns a snapshot.
@@ -75,6 +88,7 @@ func (g *Gateway) Stats() Stats {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := g.stats
+	s.LastSeen, s.Handshake = maps.Clone(s.LastSeen), maps.Clone(s.Handshake)
 	s.Opened, s.Refused, s.Closed, s.Faults = maps.Clone(s.Opened), maps.Clone(s.Refused), maps.Clone(s.Closed), maps.Clone(s.Faults)
 	s.Open, s.Traffic = map[legacy.Dialect]int64{}, map[legacy.Dialect]Traffic{}
 	maps.Copy(s.Traffic, g.stats.Traffic)

@@ -11,10 +11,6 @@ import (
 	"github.com/ws76/ws76/modern"
 )
 
-// maxSkip is the largest frame of a reserved type that is dropped. A limit is
-// what ends a stray HTTP request, whose G looks like such a type.
-const maxSkip = 1 << 20
-
 // Options configure a Gateway. Backend must be set; everything else has a
 // zero value that works, except that a zero timeout of Head, Dial, Key3,
 // Write or Close is replaced by its default.
@@ -30,9 +26,7 @@ type Options struct {
 	Origins        []string         // allowed, exact or *.suffix; nil = any
 	Binary         BinaryPolicy     // "" = BinaryClose
 
-	MaxMessage     int64 // bytes of one message; 0 = unlimited
-	MaxConnections int   // open at once; 0 = unlimited
-
+	Limits   Limits
 	Timeouts Timeouts
 	Logger   hclog.Logger // nil = none
 }

@@ -33,6 +33,7 @@ func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
 	if twoLengths(r) {
 		w.Header().Set("Connection", "close")
 	}
+	g.count(func(s *Stats) { s.Requests++ })
 	g.proxy.ServeHTTP(w, r)
 }
 
@@ -131,7 +132,7 @@ func (g *Gateway) notProxied(w http.ResponseWriter, r *http.Request, err error) 
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		ref = refusal{reason: Reason(modern.DialTimeout), status: http.StatusGatewayTimeout}
 	}
-	g.countRefused(legacy.HTTP, ref.reason)
+	g.count(func(s *Stats) { s.refused(legacy.HTTP, ref.reason) })
 	g.logger.Warn("request not proxied", "client", r.RemoteAddr, "path", hclog.Quote(r.URL.Path), "status", ref.status, "reason", string(ref.reason), "error", err)
 	http.Error(w, ref.text(), ref.status)
 }

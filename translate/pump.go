@@ -93,6 +93,7 @@ func (p *pump) step(fd uintptr) (done bool) {
 		n, err := readNow(fd, p.in[p.n:readSize])
 		switch {
 		case n > 0:
+			p.b.trace("read", p.src, p.in[p.n:p.n+n])
 			p.n += n
 			p.reads.Add(1)
 			p.move()
@@ -126,6 +127,7 @@ func (p *pump) runBuffered() {
 			copy(p.in[p.n:readSize], b[:n])
 		}
 		if n > 0 {
+			p.b.trace("read", p.src, p.in[p.n:p.n+n])
 			p.n += n
 			p.reads.Add(1)
 			p.move()
@@ -204,6 +206,7 @@ func (p *pump) give(b []byte) {
 		p.notTaken(err)
 		return
 	}
+	p.b.trace("written", p.dst, b)
 	if p.tr == nil {
 		p.bytes.Add(int64(len(b)))
 		return

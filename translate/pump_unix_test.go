@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"syscall"
 	"testing"
@@ -27,7 +28,7 @@ func (z zeros) SyscallConn() (syscall.RawConn, error) { return z.file.SyscallCon
 // bridgeOf joins a client of -75 and a backend, in real time.
 func bridgeOf(client, backend net.Conn, o Options) *bridge {
 	g := New(o)
-	g.reserve()
+	g.enter(netip.Prefix{})
 	opening := &translated{Handshake: &legacy.Handshake{Dialect: legacy.Hixie75}, gw: g}
 	b := newBridge(g, opening, client, nil, &modern.Backend{Conn: backend})
 	g.opened(b, httptest.NewRequest("GET", "/", nil), 0)

@@ -17,6 +17,8 @@ const (
 	DialectNotAllowed  Reason = "dialect-not-allowed"
 	OriginNotAllowed   Reason = "origin-not-allowed"
 	TooManyConnections Reason = "too-many-connections"
+	TooManyOfClient    Reason = "too-many-of-client"
+	TooManyHandshakes  Reason = "too-many-handshakes"
 	ShuttingDown       Reason = "shutting-down"
 	ClientLeft         Reason = "client-left"
 )
@@ -43,6 +45,8 @@ var sentences = map[Reason]string{
 	DialectNotAllowed:  "this gateway is configured not to accept this version of the WebSocket protocol",
 	OriginNotAllowed:   "this gateway is configured not to accept connections from this Origin",
 	TooManyConnections: "this gateway has as many connections as it is configured to accept",
+	TooManyOfClient:    "this client has as many connections as this gateway is configured to accept of one address",
+	TooManyHandshakes:  "this second brought as many opening handshakes as this gateway is configured to accept",
 	ShuttingDown:       "this gateway is shutting down; connect again",
 	ClientLeft:         "the client left before its opening handshake was complete",
 	ClientClosed:       "the client closed in the way of its dialect",

@@ -85,7 +85,7 @@ func relay(d legacy.Dialect, resp *http.Response) refusal {
 // refuse answers with HTTP and ends the connection: what a client has sent
 // behind the head must never be taken for a request.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, d legacy.Dialect, ref refusal) {
-	g.countRefused(d, ref.reason)
+	g.count(func(s *Stats) { s.refused(d, ref.reason) })
 	level := hclog.Warn
 	if ref.reason == BackendRefused {
 		level = hclog.Info

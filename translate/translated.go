@@ -53,11 +53,15 @@ func (t *translated) answer(conn net.Conn, br *bufio.Reader, backend *modern.Bac
 	if t.Declared {
 		legacy.AwaitKey3(conn, br, declaredWait)
 	}
-	return t.Accept(conn, br, legacy.Answer{
+	err := t.Accept(conn, br, legacy.Answer{
 		Location:  t.gw.location(t.r, t.Resource),
 		Protocol:  backend.Protocol,
 		SetCookie: backend.Header["Set-Cookie"],
 	}, t.gw.options.Timeouts.Key3)
+	if err == nil && t.Dialect == legacy.Hixie76 {
+		t.gw.count(func(s *Stats) { s.Key3Wait.observe(t.Key3Wait) })
+	}
+	return err
 }
 
 func (t *translated) abandon(backend *modern.Backend) { sayClose(backend, modern.GoingAway) }
@@ -67,6 +71,6 @@ func sayClose(backend *modern.Backend, code uint16) {
 }
 
 func (t *translated) transducers(o *Options) (transducer, transducer) {
-	return &up{scan: legacy.Scanner{Dialect: t.Dialect, MaxMessage: o.MaxMessage, MaxSkip: maxSkip}},
-		&down{scan: modern.Scanner{MaxMessage: o.MaxMessage}, binary: o.Binary}
+	return &up{scan: legacy.Scanner{Dialect: t.Dialect, MaxMessage: o.Limits.Message, MaxSkip: o.Limits.Skip}},
+		&down{scan: modern.Scanner{MaxMessage: o.Limits.Message}, binary: o.Binary}
 }

@@ -246,11 +246,11 @@ func configured(t *testing.T, name, text string) translate.Options {
 	if name != "" {
 		t.Setenv(name, text)
 	}
-	c, err := loadConfig()
+	c, cr, err := load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.options(nil)
+	return c.options(cr, nil)
 }
 
 // What each variable makes of the gateway's options, first of all without any.
@@ -269,8 +269,8 @@ func TestOptions(t *testing.T) {
 		{"", "", func(o translate.Options) any { return o.Dialects }, []legacy.Dialect{75, 76, 7, 8, 13}},
 		{"", "", func(o translate.Options) any { return o.Origins == nil }, true},
 		{"", "", func(o translate.Options) any { return o.Binary }, translate.BinaryClose},
-		{"", "", func(o translate.Options) any { return o.MaxMessage }, int64(64 << 20)},
-		{"", "", func(o translate.Options) any { return o.MaxConnections }, 0},
+		{"", "", func(o translate.Options) any { return o.Limits.Message }, int64(64 << 20)},
+		{"", "", func(o translate.Options) any { return o.Limits.Connections }, 0},
 		{"", "", func(o translate.Options) any { return o.Timeouts }, translate.Timeouts{
 			Head: 10 * time.Second, Dial: 10 * time.Second, Key3: 5 * time.Second, Write: 30 * time.Second, Close: 5 * time.Second, Ping: 25 * time.Second,
 		}},
@@ -284,9 +284,9 @@ func TestOptions(t *testing.T) {
 		{"WS76_DIALECTS", "75", func(o translate.Options) any { return o.Dialects }, []legacy.Dialect{legacy.Hixie75}},
 		{"WS76_ORIGINS", "https://a.example", func(o translate.Options) any { return o.Origins }, []string{"https://a.example"}},
 		{"WS76_BINARY", "base64", func(o translate.Options) any { return o.Binary }, translate.BinaryBase64},
-		{"WS76_MAX_MESSAGE", "1KiB", func(o translate.Options) any { return o.MaxMessage }, int64(1024)},
-		{"WS76_MAX_MESSAGE", "off", func(o translate.Options) any { return o.MaxMessage }, int64(0)},
-		{"WS76_MAX_CONNECTIONS", "7", func(o translate.Options) any { return o.MaxConnections }, 7},
+		{"WS76_MAX_MESSAGE", "1KiB", func(o translate.Options) any { return o.Limits.Message }, int64(1024)},
+		{"WS76_MAX_MESSAGE", "off", func(o translate.Options) any { return o.Limits.Message }, int64(0)},
+		{"WS76_MAX_CONNECTIONS", "7", func(o translate.Options) any { return o.Limits.Connections }, 7},
 		{"WS76_HEAD_TIMEOUT", "7s", func(o translate.Options) any { return o.Timeouts.Head }, 7 * time.Second},
 		{"WS76_DIAL_TIMEOUT", "7s", func(o translate.Options) any { return o.Timeouts.Dial }, 7 * time.Second},
 		{"WS76_KEY3_TIMEOUT", "7s", func(o translate.Options) any { return o.Timeouts.Key3 }, 7 * time.Second},

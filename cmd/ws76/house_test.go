@@ -35,12 +35,8 @@ var agreed = map[string]string{
 	hclogMod:      "the log",
 	envconfigMod:  "the environment",
 	proxyprotoMod: "the PROXY protocol",
-	goInternalMod: "tests of the command as scripts",
-}
-
-// planned is agreed but not required yet; what is goes up.
-var planned = map[string]string{
 	prometheusMod: "metrics",
+	goInternalMod: "tests of the command as scripts",
 }
 
 // dependencyRules hold for everything that a room pulls in, however deep.
@@ -110,7 +106,6 @@ func TestForbiddenNamesExist(t *testing.T) {
 	known := append(goList(t, "std"), goList(t, "./...")...)
 	known = append(known, module)
 	known = append(known, requirements(t, func(indirect bool) bool { return true })...)
-	known = slices.AppendSeq(known, maps.Keys(planned))
 	names := map[string]bool{}
 	for _, rule := range dependencyRules {
 		for _, name := range rule.never {
@@ -134,11 +129,6 @@ func TestRequirementsAreAgreed(t *testing.T) {
 	want := slices.Sorted(maps.Keys(agreed))
 	if slices.Sort(got); !slices.Equal(got, want) {
 		t.Errorf("go.mod requires directly\n  %s\nagreed is\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
-	}
-	for name := range planned {
-		if slices.Contains(got, name) {
-			t.Errorf("%s is required: move it from planned to agreed", name)
-		}
 	}
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 	"net"
 	"time"
 
@@ -16,18 +18,77 @@ func listen(address string) (net.Listener, error) {
 	return lc.Listen(context.Background(), "tcp", address)
 }
 
-// listenEdge opens the one port for clients as it is configured.
-func listenEdge(c *Config, logger hclog.Logger) (net.Listener, error) {
-	ln, err := listen(string(c.Listen))
-	if err != nil {
-		return nil, err
+// ports are what the gateway listens on; one that is off is nil.
+type ports struct {
+	plain, secure net.Listener // for clients
+	admin         net.Listener
+}
+
+// openPorts opens all that are configured, or none: the error names each that
+// cannot be had.
+func openPorts(c *Config, cr credentials, logger hclog.Logger) (p ports, err error) {
+	var problems []error
+	open := func(name string, address Address, listen func(string) (net.Listener, error)) net.Listener {
+		if address == "" {
+			return nil
+		}
+		ln, err := listen(string(address))
+		if err != nil {
+			problems = append(problems, wrong(name, string(address), fmt.Errorf("%w; allowed: host:port of this machine that nothing else listens on, for example 127.0.0.1:0 for any", err)))
+			return nil
+		}
+		return ln
 	}
-	edge := &edgeListener{
+	p.plain = open("WS76_LISTEN", c.Listen, listen)
+	p.secure = open("WS76_TLS_LISTEN", c.TLSListen, listen)
+	p.admin = open("WS76_ADMIN", c.Admin, func(address string) (net.Listener, error) { return net.Listen("tcp", address) })
+	if problems != nil {
+		p.close()
+		return ports{}, environmentError(problems)
+	}
+	if p.plain != nil {
+		p.plain = edge(c, p.plain, c.FlashPolicy, logger)
+	}
+	if p.secure != nil {
+		p.secure = tls.NewListener(edge(c, p.secure, nil, logger), c.serverTLS(cr.served))
+	}
+	return p, nil
+}
+
+// clients are the ports for clients.
+func (p ports) clients() (listeners []net.Listener) {
+	for _, ln := range []net.Listener{p.plain, p.secure} {
+		if ln != nil {
+			listeners = append(listeners, ln)
+		}
+	}
+	return listeners
+}
+
+func (p ports) close() {
+	for _, ln := range append(p.clients(), p.admin) {
+		if ln != nil {
+			ln.Close()
+		}
+	}
+}
+
+// addressOf is for the log.
+func addressOf(ln net.Listener) string {
+	if ln == nil {
+		return off
+	}
+	return ln.Addr().String()
+}
+
+// edge looks at what comes before HTTP and TLS, as it is configured.
+func edge(c *Config, ln net.Listener, policy Domains, logger hclog.Logger) net.Listener {
+	e := &edgeListener{
 		Listener: ln, proxied: c.ProxyProtocol == "required", trusted: c.TrustedProxies,
 		timeout: time.Duration(c.HeadTimeout), logger: logger,
 	}
-	if len(c.FlashPolicy) > 0 {
-		edge.policy = legacy.Policy(c.FlashPolicy...)
+	if len(policy) > 0 {
+		e.policy = legacy.Policy(policy...)
 	}
-	return edge, nil
+	return e
 }

@@ -31,6 +31,7 @@ func verbs() []verb {
 		{"serve", "run the gateway (the default)", serve},
 		{"demo", "show a -76 client talking to an RFC 6455 backend; -once to end after it", demo},
 		{"probe", "open a URL as clients of 2009 to today do, and say what a proxy on the way breaks; -help", probeURL},
+		{"check", "validate the environment and the files that it names; -backend to connect to the backend too", check},
 		{"health", "ask a running gateway whether it is alive: exit status 0 or 1", health},
 		{"version", "print the version", version},
 		{"help", "print this text and the variables", help},

@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -21,48 +17,44 @@ func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
 	if err := noArguments("serve", args); err != nil {
 		return err
 	}
-	c, err := loadConfig()
+	c, cr, err := load()
 	if err != nil {
 		return err
 	}
 	logger := newLogger(c, stderr)
-	ln, err := listenEdge(c, logger.Named("edge"))
+	p, err := openPorts(c, cr, logger.Named("edge"))
 	if err != nil {
-		return fmt.Errorf("WS76_LISTEN: %w", err)
+		return err
 	}
-	gateway := translate.New(c.options(logger.Named("gateway")))
-	admin, stopAdmin, err := startAdmin(c, gateway, logger.Named("admin"))
-	if err != nil {
-		ln.Close()
-		return fmt.Errorf("WS76_ADMIN: %w", err)
-	}
-	defer stopAdmin()
+	gateway := translate.New(c.options(cr, logger.Named("gateway")))
+	admin := newAdmin(c, cr, gateway, logger.Named("admin"))
+	defer admin.start(p.admin)()
 	go keepMemorySmall(ctx, gateway)
-	logger.Info("serving", "listen", ln.Addr().String(), "backend", c.Backend.Address, "admin", admin, "version", versionText())
-	failed := make(chan error, 1)
-	go func() { failed <- gateway.Serve(ln) }()
+	for _, pair := range []*certificate{cr.served, cr.client} {
+		if pair != nil {
+			go pair.watch(ctx, logger.Named("tls"))
+		}
+	}
+	warn(c, logger)
+	logger.Info("serving", "listen", addressOf(p.plain), "tls_listen", addressOf(p.secure), "backend", c.Backend.Address, "admin", addressOf(p.admin), "version", versionText())
+	failed := make(chan error, 2)
+	for _, ln := range p.clients() {
+		go func() { failed <- fmt.Errorf("serve %s: %w", ln.Addr(), gateway.Serve(ln)) }()
+	}
 	select {
 	case err := <-failed:
-		return fmt.Errorf("serve %s: %w", c.Listen, err)
+		return err
 	case <-ctx.Done():
+		admin.notReady()
 		return drain(c, gateway, logger)
 	}
 }
 
-// drain closes every connection in its dialect.
-func drain(c *Config, gateway *translate.Gateway, logger hclog.Logger) error {
-	open := 0
-	for _, n := range gateway.Stats().Open {
-		open += int(n)
+// warn says what an operator may not know of what is configured.
+func warn(c *Config, logger hclog.Logger) {
+	if c.TLSListen != "" && c.TLSMinVersion < minSafeTLS {
+		logger.Warn("old tls is on: versions below 1.2, cbc ciphers and rsa key exchange without forward secrecy, for clients of 2010; clients of today still get 1.3, but leave this port to clients that need it", "variable", "WS76_TLS_MIN_VERSION")
 	}
-	logger.Info("draining", "connections", open, "seconds", time.Duration(c.DrainTimeout).Seconds())
-	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(c.DrainTimeout))
-	defer cancel()
-	if err := gateway.Shutdown(ctx); err != nil {
-		return fmt.Errorf("drain: not every connection was closed within WS76_DRAIN_TIMEOUT=%s: %w", time.Duration(c.DrainTimeout), err)
-	}
-	logger.Info("drained", "connections", open)
-	return nil
 }
 
 func newLogger(c *Config, w io.Writer) hclog.Logger {
@@ -71,9 +63,9 @@ func newLogger(c *Config, w io.Writer) hclog.Logger {
 	})
 }
 
-func (c *Config) options(logger hclog.Logger) translate.Options {
-	o := translate.Options{
-		Backend:        modern.Dialer{Address: c.Backend.Address},
+func (c *Config) options(cr credentials, logger hclog.Logger) translate.Options {
+	return translate.Options{
+		Backend:        modern.Dialer{Address: c.Backend.Address, TLS: cr.backend},
 		PathPrefix:     c.Backend.Prefix,
 		PreserveHost:   c.BackendHost == "preserve",
 		PublicURL:      c.PublicURL.URL,
@@ -81,8 +73,14 @@ func (c *Config) options(logger hclog.Logger) translate.Options {
 		Dialects:       c.Dialects,
 		Origins:        c.Origins,
 		Binary:         translate.BinaryPolicy(c.Binary),
-		MaxMessage:     int64(c.MaxMessage),
-		MaxConnections: int(c.MaxConnections),
+		Limits: translate.Limits{
+			Message:              int64(c.MaxMessage),
+			Skip:                 int64(c.MaxSkip),
+			Head:                 int(c.MaxHead),
+			Connections:          int(c.MaxConnections),
+			ConnectionsPerClient: int(c.MaxConnectionsPerClient),
+			HandshakesPerSecond:  int(c.MaxHandshakes),
+		},
 		Timeouts: translate.Timeouts{
 			Head:  time.Duration(c.HeadTimeout),
 			Dial:  time.Duration(c.DialTimeout),
@@ -94,32 +92,4 @@ func (c *Config) options(logger hclog.Logger) translate.Options {
 		},
 		Logger: logger,
 	}
-	if c.Backend.Secure {
-		host, _, _ := net.SplitHostPort(c.Backend.Address)
-		o.Backend.TLS = &tls.Config{ServerName: host}
-	}
-	return o
-}
-
-// startAdmin serves health on a port of its own and returns its address; stop
-// ends that.
-func startAdmin(c *Config, gateway *translate.Gateway, logger hclog.Logger) (address string, stop func(), err error) {
-	if c.Admin == "" {
-		return off, func() {}, nil
-	}
-	ln, err := net.Listen("tcp", string(c.Admin))
-	if err != nil {
-		return "", nil, err
-	}
-	server := &http.Server{
-		Handler:           adminHandler(gateway),
-		ReadHeaderTimeout: time.Duration(c.HeadTimeout),
-		ErrorLog:          logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn}),
-	}
-	go func() {
-		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			logger.Error("admin port failed", "error", err)
-		}
-	}()
-	return ln.Addr().String(), func() { server.Close() }, nil
 }

@@ -150,7 +150,7 @@ func (d *Dialects) UnmarshalText(text []byte) error {
 		return errors.New("without a dialect there is nothing to do; allowed: 75, 76, 7, 8 and 13, separated by commas, for example 75,76")
 	}
 	return list(d, string(text), func(s string) (legacy.Dialect, error) {
-		for _, dialect := range []legacy.Dialect{legacy.Hixie75, legacy.Hixie76, legacy.Hybi07, legacy.Hybi08, legacy.RFC6455} {
+		for _, dialect := range legacy.Dialects() {
 			if s == dialect.String() {
 				return dialect, nil
 			}
