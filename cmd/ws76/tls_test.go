@@ -1,88 +1,166 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
+	"fmt"
+	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/ws76/ws76/legacy"
 )
 
-// A pemPair is a certificate that signs itself, in files.
-type pemPair struct {
-	cert, key string // paths
-	leaf      *x509.Certificate
-	pair      tls.Certificate
-}
-
-// pool trusts the certificate.
-func (p pemPair) pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(p.leaf)
-	return pool
-}
-
-// newPEM makes one with an RSA key, as old clients need it.
-func newPEM(t testing.TB, names ...string) pemPair {
+// tlsGateway is a gateway with a port for TLS.
+func tlsGateway(t *testing.T, pem pemPair, variables ...string) (g gateway, address string) {
 	t.Helper()
-	dir := t.TempDir()
-	p := pemPair{cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem")}
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	address, err := freeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.write(t, key, &key.PublicKey, names)
-	return p
+	return startGateway(t, append(variables, "WS76_TLS_LISTEN="+address, "WS76_TLS_CERT="+pem.cert, "WS76_TLS_KEY="+pem.key)...), address
 }
 
-// renew writes another certificate into the same files.
-func (p *pemPair) renew(t testing.TB, names ...string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
+// Perl verifies the certificate, and compares the Location with its wss URL.
+func TestTLSPerl(t *testing.T) {
+	t.Parallel()
+	requirePerl(t)
+	if out, err := exec.Command("perl", "-MIO::Socket::SSL", "-e1").CombinedOutput(); err != nil {
+		missing(t, "Perl has no IO::Socket::SSL (Debian: libio-socket-ssl-perl): %s", out)
 	}
-	p.write(t, key, &key.PublicKey, names)
+	b, pem := gorillaBackend(t), newPEM(t, "localhost")
+	for _, tt := range []struct{ minimum, version, want string }{
+		{"1.0", "TLSv1", "ok - TLS handshake: TLSv1 AES128-SHA\n"},
+		{"1.0", "TLSv1_2", "ok - TLS handshake: TLSv1_2 "},
+		{"1.2", "TLSv1_2", "ok - TLS handshake: TLSv1_2 "},
+		{"1.2", "TLSv1", "not ok - TLS handshake: "},
+	} {
+		for _, dialect := range []string{"75", "76"} {
+			g, address := tlsGateway(t, pem, "WS76_BACKEND=http://"+b.address, "WS76_TLS_MIN_VERSION="+tt.minimum)
+			_, port, _ := strings.Cut(address, ":")
+			cmd := exec.Command("perl", filepath.Join("testdata", "clients", "client.pl"),
+				dialect, "localhost", port, "/tls?x=1", "all", "https://page.example", tt.version, pem.cert)
+			out, err := cmd.CombinedOutput()
+			refused := strings.HasPrefix(tt.want, "not ok")
+			if !strings.Contains(string(out), tt.want) || (err != nil) != refused {
+				t.Errorf("-%s over %s with WS76_TLS_MIN_VERSION=%s: %v\n%s\n%s", dialect, tt.version, tt.minimum, err, out, g.log())
+			}
+			if warned := strings.Contains(g.log(), "old tls is on"); warned != (tt.minimum == "1.0") {
+				t.Errorf("WS76_TLS_MIN_VERSION=%s: warned: %t", tt.minimum, warned)
+			}
+			if refused {
+				continue
+			}
+			g.says(g.logged("connection closed"), map[string]any{"dialect": dialect, "messages_up": 510, "messages_down": 1010})
+			b.next(t)
+		}
+	}
 }
 
-func (p *pemPair) write(t testing.TB, private, public any, names []string) {
-	t.Helper()
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	if err != nil {
-		t.Fatal(err)
+func TestTLSOpenSSL(t *testing.T) {
+	t.Parallel()
+	require(t, "openssl")
+	pem := newPEM(t, "localhost")
+	for _, tt := range []struct {
+		minimum string
+		args    []string
+		want    string
+	}{
+		{"1.0", []string{"-tls1", "-cipher", "DEFAULT:@SECLEVEL=0"}, "Protocol  : TLSv1\n"},
+		{"1.0", []string{"-tls1", "-cipher", "AES256-SHA:@SECLEVEL=0"}, "Cipher    : AES256-SHA\n"},
+		{"1.0", []string{"-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0"}, "Protocol  : TLSv1.1\n"},
+		{"1.0", []string{"-tls1_3"}, "TLSv1.3"},
+		{"1.1", []string{"-tls1", "-cipher", "DEFAULT:@SECLEVEL=0"}, "alert protocol version"},
+		{"1.2", []string{"-tls1", "-cipher", "DEFAULT:@SECLEVEL=0"}, "alert protocol version"},
+		{"1.2", []string{"-tls1_2", "-cipher", "AES128-SHA"}, "handshake failure"},
+		{"1.2", []string{"-tls1_2", "-alpn", "h2,http/1.1"}, "ALPN protocol: http/1.1\n"},
+		{"1.3", []string{"-tls1_2"}, "alert protocol version"},
+	} {
+		_, address := tlsGateway(t, pem, "WS76_TLS_MIN_VERSION="+tt.minimum)
+		out, _ := exec.Command("openssl", append([]string{"s_client", "-connect", address}, tt.args...)...).CombinedOutput() // it fails where it is refused
+		if !strings.Contains(string(out), tt.want) {
+			t.Errorf("WS76_TLS_MIN_VERSION=%s: s_client %s does not say %q:\n%s", tt.minimum, strings.Join(tt.args, " "), tt.want, out)
+		}
 	}
-	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: names[0]}, DNSNames: names, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p.leaf, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	p.pair = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for path, block := range map[string]*pem.Block{p.cert: {Type: "CERTIFICATE", Bytes: der}, p.key: {Type: "PRIVATE KEY", Bytes: keyDER}} {
-		if err := os.WriteFile(path+".new", pem.EncodeToMemory(block), 0o600); err != nil {
+}
+
+// A renewed certificate is for those who come, and those who are there stay.
+func TestTLSReload(t *testing.T) {
+	t.Parallel()
+	b, pem := gorillaBackend(t), newPEM(t, "localhost")
+	g, address := tlsGateway(t, pem, "WS76_BACKEND=http://"+b.address)
+	dial := func() *tls.Conn {
+		t.Helper()
+		conn, err := tls.Dial("tcp", address, &tls.Config{ServerName: "localhost", InsecureSkipVerify: true})
+		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Rename(path+".new", path); err != nil {
+		conn.SetDeadline(time.Now().Add(patience))
+		t.Cleanup(func() { conn.Close() })
+		return conn
+	}
+	shown := func() string { t.Helper(); return dial().ConnectionState().PeerCertificates[0].SerialNumber.String() }
+
+	u, err := url.Parse("wss://" + address + "/reload")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := pem.leaf.SerialNumber.String()
+	stop, carried := make(chan struct{}), make(chan error, 8)
+	for range cap(carried) {
+		conn, err := legacy.NewRequest(legacy.Hixie76, u).Open(dial())
+		if err != nil {
 			t.Fatal(err)
+		}
+		go func() { carried <- converseUntil(conn, stop) }()
+	}
+	if got := shown(); got != before {
+		t.Errorf("certificate %s is shown, want %s", got, before)
+	}
+	pem.renew(t, "localhost")
+	g.says(g.logged("certificate reloaded"), map[string]any{"variable": "WS76_TLS_CERT"})
+	renewed := pem.leaf.SerialNumber.String()
+	if got := shown(); got != renewed {
+		t.Errorf("certificate %s is shown, want the renewed %s", got, renewed)
+	}
+	if err := os.WriteFile(pem.key, []byte("no key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	line := g.logged("certificate not reloaded, the one before stays in use")
+	if text := fmt.Sprint(line["error"]); line["@level"] != "error" || !strings.Contains(text, "WS76_TLS_CERT=") || !strings.Contains(text, "WS76_TLS_KEY") {
+		t.Errorf("the log says %v", line)
+	}
+	if got := shown(); got != renewed {
+		t.Errorf("certificate %s is shown after a broken file, want %s", got, renewed)
+	}
+	close(stop)
+	for range cap(carried) {
+		if err := <-carried; err != nil {
+			t.Errorf("a connection did not outlive the reload: %v", err)
+		}
+	}
+}
+
+// converseUntil has messages echoed until stop is closed.
+func converseUntil(conn *legacy.Conn, stop <-chan struct{}) error {
+	if got, err := conn.ReadText(); got != "welcome" {
+		return fmt.Errorf("got %q, %w", got, err)
+	}
+	for i := 0; ; i++ {
+		select {
+		case <-stop:
+			return conn.Close()
+		default:
+		}
+		text := fmt.Sprintf("message %d", i)
+		if err := conn.WriteText(text); err != nil {
+			return err
+		}
+		if got, err := conn.ReadText(); got != text {
+			return fmt.Errorf("got %q, %w; want %q", got, err, text)
 		}
 	}
 }

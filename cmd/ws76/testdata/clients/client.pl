@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # A hixie-75/-76 WebSocket client on top of Protocol::WebSocket.
 #
-# usage: client.pl 75|76 HOST PORT PATH SCENARIO [ORIGIN]
+# usage: client.pl 75|76 HOST PORT PATH SCENARIO [ORIGIN [TLSv1|TLSv1_2 CA]]
 #
 # Expects a peer that behaves like backend.js. Prints one "ok" or "not ok" line
 # per check and exits 0 only if all of them hold. Lines starting with "#" show
@@ -32,8 +32,8 @@ my %SCENARIO = (
     vanish          => [],
 );
 
-my ($dialect, $host, $port, $path, $scenario, $origin) = @ARGV;
-die "usage: $0 75|76 HOST PORT PATH SCENARIO [ORIGIN]\n"
+my ($dialect, $host, $port, $path, $scenario, $origin, $tls, $ca) = @ARGV;
+die "usage: $0 75|76 HOST PORT PATH SCENARIO [ORIGIN [TLSv1|TLSv1_2 CA]]\n"
   unless defined $scenario && $VERSION{$dialect} && $SCENARIO{$scenario};
 $origin = 'http://page.example' unless defined $origin;
 
@@ -45,6 +45,7 @@ alarm 60;
 my $subprotocol = $scenario eq 'subprotocol' ? 'chat' : undef;
 my $socket      = IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port, Proto => 'tcp', Timeout => $TIMEOUT)
   or fail('connect', $@);
+start_tls() if defined $tls;
 my $select = IO::Select->new($socket);
 my $in     = '';    # received, not yet consumed
 
@@ -106,12 +107,29 @@ sub end {
     check('end of stream',          event(), 'EOF');
 }
 
+# --- TLS ---
+
+# As a client of 2010 would: RSA key exchange and CBC with TLS 1.0.
+sub start_tls {
+    require IO::Socket::SSL;
+    IO::Socket::SSL->start_SSL(
+        $socket,
+        SSL_version         => $tls,
+        SSL_cipher_list     => $tls eq 'TLSv1' ? 'AES128-SHA:@SECLEVEL=0' : 'DEFAULT',
+        SSL_ca_file         => $ca,
+        SSL_verifycn_scheme => 'http',
+        SSL_verifycn_name   => $host,
+    ) or fail('TLS handshake', $IO::Socket::SSL::SSL_ERROR);
+    pass('TLS handshake: ' . $socket->get_sslversion . ' ' . $socket->get_cipher);
+}
+
 # --- opening handshake ---
 
 sub handshake {
     my $authority = lc $host . ($port == 80 ? '' : ":$port");
+    my $scheme    = defined $tls ? 'wss' : 'ws';
     my $hs = Protocol::WebSocket::Handshake::Client->new(
-        url     => "ws://$authority$path",
+        url     => "$scheme://$authority$path",
         version => $VERSION{$dialect},
     );
     $hs->req->origin($origin);
@@ -141,7 +159,7 @@ sub handshake {
         : 'HTTP/1.1 101 Web Socket Protocol Handshake');
     check('first two fields', "@fields[0, 1]", 'Upgrade: WebSocket Connection: Upgrade');
     check('origin',   field("${sec}WebSocket-Origin",   @fields), $origin);
-    check('location', field("${sec}WebSocket-Location", @fields), "ws://$authority$path");
+    check('location', field("${sec}WebSocket-Location", @fields), "$scheme://$authority$path");
     check('subprotocol', field("${sec}WebSocket-Protocol", @fields), defined $subprotocol ? $subprotocol : '(none)');
     return $hs;
 }
@@ -191,7 +209,7 @@ sub event {
 
 # Appends to $in. Returns nothing, or the reason why there is no more.
 sub more {
-    $select->can_read($TIMEOUT) or return 'timeout';
+    defined $tls && $socket->pending or $select->can_read($TIMEOUT) or return 'timeout';
     my $n = sysread $socket, $in, 65_536, length $in;
     return "read error: $!" unless defined $n;
     return $n ? '' : 'EOF';
