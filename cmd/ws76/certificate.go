@@ -24,6 +24,7 @@ type certificate struct {
 
 	current          atomic.Pointer[tls.Certificate]
 	reloaded, failed atomic.Int64
+	refused          atomic.Int64 // TLS handshakes of clients that failed
 }
 
 // newCertificate reads a pair; the errors are lines about the variables.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"time"
@@ -50,7 +49,7 @@ func openPorts(c *Config, cr credentials, logger hclog.Logger) (p ports, err err
 		p.plain = edge(c, p.plain, c.FlashPolicy, logger)
 	}
 	if p.secure != nil {
-		p.secure = tls.NewListener(edge(c, p.secure, nil, logger), c.serverTLS(cr.served))
+		p.secure = &secureListener{edge(c, p.secure, nil, logger), c.serverTLS(cr.served), &cr.served.refused, logger}
 	}
 	return p, nil
 }

@@ -41,13 +41,14 @@ var (
 	drainingNow         = metric{"ws76_draining", prometheus.GaugeValue, "1 once SIGTERM has come.", nil}
 	certificateNotAfter = metric{"ws76_tls_certificate_not_after_timestamp_seconds", prometheus.GaugeValue, "When the certificate in use expires; role is server or client.", []string{"role"}}
 	certificateReloads  = metric{"ws76_tls_reloads_total", prometheus.CounterValue, "Changed certificates read anew; failed ones left the certificate before in use.", []string{"role", "result"}}
+	tlsFailed           = metric{"ws76_tls_handshakes_failed_total", prometheus.CounterValue, "TLS handshakes of clients that failed.", nil}
 )
 
 // metrics are all of them.
 var metrics = []*metric{
 	&buildInfo, &connectionsOpen, &connectionsOpened, &connectionsClosed, &handshakesRefused, &handshakesDamaged,
 	&handshakeSeconds, &key3WaitSeconds, &messagesCarried, &bytesCarried, &framesSkipped, &messagesRepaired,
-	&httpRequests, &dialectLastSeen, &drainingNow, &certificateNotAfter, &certificateReloads,
+	&httpRequests, &dialectLastSeen, &drainingNow, &certificateNotAfter, &certificateReloads, &tlsFailed,
 }
 
 func (m *metric) desc() *prometheus.Desc { return prometheus.NewDesc(m.name, m.help, m.labels, nil) }
@@ -106,6 +107,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	send(httpRequests, float64(s.Requests))
 	for d, at := range s.LastSeen {
 		send(dialectLastSeen, float64(at.UnixMilli())/1000, d.String())
+	}
+	if c.cr.served != nil {
+		send(tlsFailed, float64(c.cr.served.refused.Load()))
 	}
 	draining := 0.0
 	if c.draining.Load() {

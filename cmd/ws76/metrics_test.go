@@ -118,6 +118,7 @@ func TestMetrics(t *testing.T) {
 		`ws76_bytes_total{dialect="76",direction="up"}`:                                "5",
 		`ws76_bytes_total{dialect="76",direction="down"}`:                              "12",
 		`ws76_http_requests_total`:                                                     "1",
+		`ws76_tls_handshakes_failed_total`:                                             "0",
 		`ws76_draining`:                                                                "0",
 		`ws76_tls_reloads_total{result="ok",role="server"}`:                            "0",
 	} {

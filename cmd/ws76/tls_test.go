@@ -52,6 +52,8 @@ func TestTLSPerl(t *testing.T) {
 				t.Errorf("WS76_TLS_MIN_VERSION=%s: warned: %t", tt.minimum, warned)
 			}
 			if refused {
+				line := g.logged("tls handshake failed")
+				g.says(line, map[string]any{"change": "WS76_TLS_MIN_VERSION=1.0, if clients of 2010 are to be let in"})
 				continue
 			}
 			g.says(g.logged("connection closed"), map[string]any{"dialect": dialect, "messages_up": 510, "messages_down": 1010})
