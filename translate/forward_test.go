@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/ws76/ws76/legacy"
 	"github.com/ws76/ws76/translate"
 )
@@ -335,5 +337,72 @@ func TestMaxConnections(t *testing.T) {
 	full()
 	if got := r.gw.Handshakes(); got < 7 {
 		t.Errorf("%d handshakes, want at least 7", got)
+	}
+}
+
+// What a limit refuses has its status, a reason and a Retry-After.
+func TestLimitsRefuse(t *testing.T) {
+	for _, tt := range []struct {
+		limits translate.Limits
+		status int
+		reason translate.Reason
+	}{
+		{translate.Limits{Connections: 1}, 503, translate.TooManyConnections},
+		{translate.Limits{ConnectionsPerClient: 1}, 429, translate.TooManyOfClient},
+		{translate.Limits{HandshakesPerSecond: 1}, 503, translate.TooManyHandshakes},
+	} {
+		t.Run(string(tt.reason), func(t *testing.T) {
+			r := newRig(t, func(o *translate.Options) { o.Limits = tt.limits })
+			r.open(legacy.Hixie76)
+			c := r.dial()
+			c.say(head75)
+			if resp := checkRefusal(t, c, tt.status, tt.reason); resp.Header.Get("Retry-After") != "1" {
+				t.Errorf("Retry-After: %q, want 1", resp.Header.Get("Retry-After"))
+			}
+			r.backend.untouched()
+			r.refused(legacy.Hixie75, tt.reason)
+		})
+	}
+}
+
+func TestMaxHead(t *testing.T) {
+	for _, tt := range []struct{ limit, length, status int }{
+		{0, 15 << 10, 101},
+		{0, 21 << 10, 431},
+		{8 << 10, 13 << 10, 431},
+		{64 << 10, 60 << 10, 101},
+		{64 << 10, 69 << 10, 431},
+	} {
+		t.Run(fmt.Sprintf("%d of %d", tt.length, tt.limit), func(t *testing.T) {
+			r := newRig(t, func(o *translate.Options) { o.Limits.Head = tt.limit })
+			c := r.dial()
+			c.say(with(head75, "X: "+strings.Repeat("x", tt.length)+"\r\n"))
+			if tt.status == http.StatusSwitchingProtocols {
+				r.backend.next().accept()
+			}
+			resp, err := http.ReadResponse(c.br, nil)
+			if err != nil || resp.StatusCode != tt.status {
+				t.Errorf("%v, %v; want %d", resp, err, tt.status)
+			}
+		})
+	}
+}
+
+// At the level trace the log has what passes, in hex and no more than 64 bytes
+// of each piece.
+func TestTrace(t *testing.T) {
+	r := newRig(t, func(o *translate.Options) { o.Logger.SetLevel(hclog.Trace) })
+	c, b := r.open(legacy.Hixie76)
+	c.say("\x00Hello\xff")
+	b.get(text("Hello"))
+	b.say("\x81\x7e\x01\x00" + strings.Repeat("x", 256))
+	c.get("\x00" + strings.Repeat("x", 256) + "\xff")
+	for _, want := range []map[string]any{
+		{"what": "read", "side": "client", "dialect": "76", "bytes": 7.0, "hex": "0048656c6c6fff"},
+		{"what": "written", "side": "backend", "bytes": 11.0},
+		{"what": "read", "side": "backend", "bytes": 260.0, "hex": "817e0100" + strings.Repeat("78", 60)},
+		{"what": "written", "side": "client", "bytes": 258.0, "hex": "00" + strings.Repeat("78", 63)},
+	} {
+		eventually(t, func() bool { return r.log.has("frames", want) }, func() any { return want })
 	}
 }

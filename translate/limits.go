@@ -86,6 +86,7 @@ func (g *Gateway) clientOf(r *http.Request) netip.Prefix {
 		peer = r.RemoteAddr
 	}
 	addr, _ := netip.ParseAddr(peer)
+	addr = addr.WithZone("")
 	forwarded := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
 	for i := len(forwarded) - 1; i >= 0 && g.trusts(addr.String()); i-- {
 		before, err := netip.ParseAddr(strings.TrimSpace(forwarded[i]))
@@ -98,7 +99,7 @@ func (g *Gateway) clientOf(r *http.Request) netip.Prefix {
 	if addr = addr.Unmap(); addr.Is6() {
 		bits = 64
 	}
-	client, _ := addr.WithZone("").Prefix(bits)
+	client, _ := addr.Prefix(bits)
 	return client
 }
 

@@ -176,6 +176,20 @@ func (l *logLines) find(t testing.TB, message string) map[string]any {
 	}
 }
 
+// has reports whether there is a line with this message and these fields.
+func (l *logLines) has(message string, fields map[string]any) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.lines, func(line map[string]any) bool {
+		for name, value := range fields {
+			if line[name] != value {
+				return false
+			}
+		}
+		return line["@message"] == message
+	})
+}
+
 // want fails unless the line with this message has these fields.
 func (l *logLines) want(t testing.TB, message string, fields map[string]any) {
 	t.Helper()

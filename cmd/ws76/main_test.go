@@ -1,14 +1,20 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"errors"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
 
+	"github.com/gorilla/websocket"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -24,8 +30,10 @@ func TestMain(m *testing.M) {
 //	start [VARIABLE=VALUE...]            start a gateway with these and the script's settings
 //	terminate STATUS                     send it SIGTERM, compare its exit status, write its log to log
 //
-// and these variables: FREE, an address that nobody listens on, and TAKEN, one
-// that somebody does.
+// these variables: FREE, an address that nobody listens on, TAKEN, one that
+// somebody does, and APP, that of a backend with a WebSocket at /chat; and these
+// files: tls.pem and tls.key, which belong together, and other/tls.key, which does
+// not.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -54,7 +62,29 @@ func setup(env *testscript.Env) error {
 	env.Vars = append(env.Vars, hasty)
 	env.Setenv("FREE", free)
 	env.Setenv("TAKEN", ln.Addr().String())
-	return nil
+	app := http.NewServeMux()
+	app.HandleFunc("/chat", func(w http.ResponseWriter, r *http.Request) {
+		if conn, err := new(websocket.Upgrader).Upgrade(w, r, nil); err == nil {
+			conn.ReadMessage()
+			conn.Close()
+		}
+	})
+	server := httptest.NewServer(app)
+	env.Defer(server.Close)
+	env.Setenv("APP", server.Listener.Addr().String())
+	return errors.Join(writeNewPEM(env.WorkDir), writeNewPEM(filepath.Join(env.WorkDir, "other")))
+}
+
+func writeNewPEM(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	_, err = writePEM(dir, "gateway.example", key)
+	return err
 }
 
 // positive is a command that ! cannot be said of.
