@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding"
 	"go/ast"
 	"io"
+	"math"
 	"net/netip"
 	"net/url"
 	"os"
@@ -286,6 +288,13 @@ func TestOptions(t *testing.T) {
 		{"WS76_BINARY", "base64", func(o translate.Options) any { return o.Binary }, translate.BinaryBase64},
 		{"WS76_MAX_MESSAGE", "1KiB", func(o translate.Options) any { return o.Limits.Message }, int64(1024)},
 		{"WS76_MAX_MESSAGE", "off", func(o translate.Options) any { return o.Limits.Message }, int64(0)},
+		{"", "", func(o translate.Options) any { return o.Limits.Skip }, int64(1 << 20)},
+		{"", "", func(o translate.Options) any { return o.Limits.Head }, 16 << 10},
+		{"WS76_MAX_SKIP", "7KiB", func(o translate.Options) any { return o.Limits.Skip }, int64(7 << 10)},
+		{"WS76_MAX_SKIP", "off", func(o translate.Options) any { return o.Limits.Skip }, int64(math.MaxInt64)},
+		{"WS76_MAX_HEAD", "32KiB", func(o translate.Options) any { return o.Limits.Head }, 32 << 10},
+		{"WS76_MAX_CONNECTIONS_PER_CLIENT", "7", func(o translate.Options) any { return o.Limits.ConnectionsPerClient }, 7},
+		{"WS76_MAX_HANDSHAKES", "7", func(o translate.Options) any { return o.Limits.HandshakesPerSecond }, 7},
 		{"WS76_MAX_CONNECTIONS", "7", func(o translate.Options) any { return o.Limits.Connections }, 7},
 		{"WS76_HEAD_TIMEOUT", "7s", func(o translate.Options) any { return o.Timeouts.Head }, 7 * time.Second},
 		{"WS76_DIAL_TIMEOUT", "7s", func(o translate.Options) any { return o.Timeouts.Dial }, 7 * time.Second},
@@ -321,6 +330,15 @@ func TestUnmarshalText(t *testing.T) {
 		want  any // its type says which is meant
 		wrong string
 	}{
+		{"/etc/ws76/tls.pem", PEM("/etc/ws76/tls.pem"), ""},
+		{"-----BEGIN CERTIFICATE-----\nMA==\n", PEM("-----BEGIN CERTIFICATE-----\nMA==\n"), ""},
+		{"a\nb", PEM(""), "not a path"},
+		{"1.0", TLSVersion(tls.VersionTLS10), ""},
+		{"1.3", TLSVersion(tls.VersionTLS13), ""},
+		{"1", TLSVersion(0), "not one of the allowed values"},
+		{"app.internal", ServerName("app.internal"), ""},
+		{"*.internal", ServerName(""), "not a name"},
+		{"app:443/", ServerName(""), "not a name"},
 		{":8076", Address(":8076"), ""},
 		{":0", Address(":0"), ""},
 		{"[::1]:65535", Address("[::1]:65535"), ""},

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -75,7 +77,7 @@ func (c *Config) options(cr credentials, logger hclog.Logger) translate.Options 
 		Binary:         translate.BinaryPolicy(c.Binary),
 		Limits: translate.Limits{
 			Message:              int64(c.MaxMessage),
-			Skip:                 int64(c.MaxSkip),
+			Skip:                 cmp.Or(int64(c.MaxSkip), math.MaxInt64),
 			Head:                 int(c.MaxHead),
 			Connections:          int(c.MaxConnections),
 			ConnectionsPerClient: int(c.MaxConnectionsPerClient),

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -188,7 +190,7 @@ func TestBackendCertificate(t *testing.T) {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	trusted := filepath.Join(t.TempDir(), "ca.pem")
-	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	block := encodePEM("CERTIFICATE", server.Certificate().Raw)
 	if err := os.WriteFile(trusted, block, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -202,9 +204,13 @@ func TestBackendCertificate(t *testing.T) {
 		{"unknown", []string{"WS76_BACKEND=wss://" + address}, 502, "certificate signed by unknown authority"},
 		{"known", []string{"WS76_BACKEND=wss://" + address, "SSL_CERT_FILE=" + trusted}, 101, ""},
 		{"other name", []string{"WS76_BACKEND=wss://localhost:" + port(address), "SSL_CERT_FILE=" + trusted}, 502, "not localhost"},
+		{"own ca", []string{"WS76_BACKEND=wss://" + address, "WS76_BACKEND_CA=" + trusted}, 101, ""},
+		{"another ca", []string{"WS76_BACKEND=wss://" + address, "WS76_BACKEND_CA=" + newPEM(t, "other").cert}, 502, "certificate signed by unknown authority"},
+		{"server name", []string{"WS76_BACKEND=wss://localhost:" + port(address), "WS76_BACKEND_CA=" + trusted, "WS76_BACKEND_SERVER_NAME=example.com"}, 101, ""},
+		{"other server name", []string{"WS76_BACKEND=wss://" + address, "WS76_BACKEND_CA=" + trusted, "WS76_BACKEND_SERVER_NAME=app.example"}, 502, "not app.example"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if runtime.GOOS != "linux" && tt.name != "unknown" {
+			if runtime.GOOS != "linux" && strings.HasPrefix(fmt.Sprint(tt.set[1:]), "[SSL_CERT_FILE=") {
 				missing(t, "SSL_CERT_FILE is for Linux")
 			}
 			g := startGateway(t, tt.set...)
@@ -235,6 +241,41 @@ func TestBackendCertificate(t *testing.T) {
 			g.terminate()
 		})
 	}
+}
+
+// A backend that wants a certificate gets ours, for plain requests too.
+func TestBackendWantsCertificate(t *testing.T) {
+	t.Parallel()
+	pem := newPEM(t, "gateway")
+	b := &backend{ended: make(chan conversation, 1)}
+	server := httptest.NewUnstartedServer(b)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: x509.NewCertPool()}
+	server.TLS.ClientCAs.AddCert(pem.leaf)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	trusted := filepath.Join(t.TempDir(), "ca.pem")
+	block := encodePEM("CERTIFICATE", server.Certificate().Raw)
+	if err := os.WriteFile(trusted, block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set := []string{"WS76_BACKEND=https://" + server.Listener.Addr().String(), "WS76_BACKEND_CA=" + trusted}
+	g := startGateway(t, set...)
+	if status, _ := get(t, "http://"+g.listen+"/"); status != http.StatusBadGateway {
+		t.Errorf("status %d without a certificate, want 502", status)
+	}
+	g = startGateway(t, append(set, "WS76_BACKEND_CERT="+pem.cert, "WS76_BACKEND_KEY="+pem.key)...)
+	if status, _ := get(t, "http://"+g.listen+"/"); status == http.StatusBadGateway {
+		t.Errorf("status %d with a certificate:\n%s", status, g.log())
+	}
+	conn := g.open(legacy.Hixie76, "/")
+	if got, err := conn.ReadText(); got != "welcome" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func encodePEM(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
 func port(address string) string {
