@@ -37,10 +37,12 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(stdout, "ok: the environment and its files")
-	for _, pair := range []*certificate{cr.served, cr.client} {
-		if pair != nil {
-			fmt.Fprintf(stdout, "ok: %s is for %s until %s\n", pair.names[0], strings.Join(pair.current.Load().Leaf.DNSNames, ", "), pair.notAfter().Format(time.RFC3339))
+	for _, pair := range cr.certificates() {
+		until := pair.notAfter().Format(time.RFC3339)
+		if time.Now().After(pair.notAfter()) {
+			return fmt.Errorf("%s has expired at %s: clients will refuse it; renew it", pair.names[0], until)
 		}
+		fmt.Fprintf(stdout, "ok: %s is for %s until %s\n", pair.names[0], strings.Join(pair.current.Load().Leaf.DNSNames, ", "), until)
 	}
 	if !*dial {
 		return nil

@@ -45,6 +45,16 @@ type credentials struct {
 	backend *tls.Config  // nil without TLS to the backend
 }
 
+// certificates are those that there are.
+func (cr credentials) certificates() (pairs []*certificate) {
+	for _, pair := range []*certificate{cr.served, cr.client} {
+		if pair != nil {
+			pairs = append(pairs, pair)
+		}
+	}
+	return pairs
+}
+
 // credentials reads the files that the variables name. The errors are lines
 // about the variables.
 func (c *Config) credentials() (cr credentials, problems []error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -144,6 +145,28 @@ func TestTLSReload(t *testing.T) {
 			t.Errorf("a connection did not outlive the reload: %v", err)
 		}
 	}
+}
+
+// The header of the PROXY protocol comes before TLS.
+func TestTLSBehindProxyProtocol(t *testing.T) {
+	t.Parallel()
+	b, pem := gorillaBackend(t), newPEM(t, "localhost")
+	g, address := tlsGateway(t, pem, "WS76_BACKEND=http://"+b.address, "WS76_PROXY_PROTOCOL=required")
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(patience))
+	fmt.Fprint(conn, "PROXY TCP4 203.0.113.7 192.0.2.1 50000 443\r\n")
+	u, err := url.Parse("wss://localhost/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := legacy.NewRequest(legacy.Hixie76, u).Open(tls.Client(conn, &tls.Config{ServerName: "localhost", InsecureSkipVerify: true})); err != nil {
+		t.Fatal(err)
+	}
+	g.says(g.logged("connection opened"), map[string]any{"client": "203.0.113.7:50000"})
 }
 
 // converseUntil has messages echoed until stop is closed.
