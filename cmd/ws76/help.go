@@ -25,9 +25,15 @@ func version(_ context.Context, args []string, stdout, _ io.Writer) error {
 	return nil
 }
 
-// versionText is the module's version, or the commit for a build from a
-// checkout.
+// stamp is the version of a build that has no module version: the linker sets it.
+var stamp string
+
+// versionText is the stamp, the module's version, or the commit for a build from
+// a checkout.
 func versionText() string {
+	if stamp != "" {
+		return stamp
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

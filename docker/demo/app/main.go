@@ -1,0 +1,78 @@
+// Command app is an app of today for the demos: a page, and a WebSocket of RFC
+// 6455 that says every message back.
+package main
+
+import (
+	"cmp"
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+func main() {
+	listen := flag.String("listen", ":8080", "where to listen")
+	healthy := flag.Bool("healthy", false, "ask the app that listens on this machine whether it is healthy, and exit")
+	flag.Parse()
+	if *healthy {
+		os.Exit(ask("http://127.0.0.1" + *listen + "/healthz"))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /{$}", page)
+	mux.HandleFunc("GET /chat", chat)
+	server := &http.Server{Addr: *listen, Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	context.AfterFunc(ctx, func() { server.Close() })
+	log.Printf("app: listening on %s, WebSocket at /chat", *listen)
+	if err := server.ListenAndServe(); err != http.ErrServerClosed {
+		log.Fatal(err)
+	}
+}
+
+func ask(url string) (status int) {
+	client := http.Client{Timeout: 2 * time.Second}
+	resp, err := client.Get(url)
+	if err != nil {
+		return 1
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return 1
+	}
+	return 0
+}
+
+func page(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprintf(w, "The app's page, for %s by %s\n", r.Header.Get("X-Forwarded-For"), cmp.Or(r.Header.Get("X-Forwarded-Proto"), "http"))
+}
+
+// Clients of any origin are welcome here; an app with cookies should look.
+var upgrader = websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
+
+func chat(w http.ResponseWriter, r *http.Request) {
+	conn, err := upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		return // Upgrade has answered
+	}
+	defer conn.Close()
+	log.Printf("app: %s opened a WebSocket", r.Header.Get("X-Forwarded-For"))
+	for {
+		kind, message, err := conn.ReadMessage()
+		if err != nil {
+			log.Printf("app: %s: %v", r.Header.Get("X-Forwarded-For"), err)
+			return
+		}
+		if err := conn.WriteMessage(kind, message); err != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// requireDocker skips a test where no Docker daemon and no docker compose
+// answer. On CI nothing may be skipped.
+func requireDocker(t *testing.T) {
+	t.Helper()
+	for _, args := range [][]string{{"info"}, {"compose", "version"}} {
+		if out, err := exec.Command("docker", args...).CombinedOutput(); err != nil {
+			if os.Getenv("CI") == "" {
+				t.Skipf("docker %s: %v", strings.Join(args, " "), err)
+			}
+			t.Fatalf("on CI nothing is skipped: docker %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+}
+
+// docker runs a command of docker in the root of the repository and is what it
+// prints.
+func docker(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := dockerCommand(args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("docker %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func dockerCommand(args ...string) *exec.Cmd {
+	cmd := exec.Command("docker", args...)
+	cmd.Dir = filepath.Join("..", "..")
+	return cmd
+}
+
+// inspect is what docker knows of an image or a container.
+func inspect(t *testing.T, name string, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(docker(t, "inspect", "--format", "{{json .}}", name)), into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// compose is a project by its file; what it started is removed when the test is
+// over.
+func compose(t *testing.T, file string) func(args ...string) []string {
+	t.Helper()
+	command := func(args ...string) []string { return append([]string{"compose", "-f", file}, args...) }
+	t.Cleanup(func() {
+		if t.Failed() {
+			out, _ := dockerCommand(command("logs", "--timestamps")...).CombinedOutput()
+			t.Logf("%s", out)
+		}
+		docker(t, command("down", "--volumes", "--timeout", "1")...)
+	})
+	return command
+}
