@@ -7,7 +7,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"log"
 	"net/http"
 	"os"
 	"os/signal"
@@ -15,7 +14,10 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/hashicorp/go-hclog"
 )
+
+var log = hclog.New(&hclog.LoggerOptions{Name: "app"})
 
 func main() {
 	listen := flag.String("listen", ":8080", "where to listen")
@@ -32,9 +34,10 @@ func main() {
 	mux.HandleFunc("GET /chat", chat)
 	server := &http.Server{Addr: *listen, Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	context.AfterFunc(ctx, func() { server.Close() })
-	log.Printf("app: listening on %s, WebSocket at /chat", *listen)
+	log.Info("listening", "address", *listen, "websocket", "/chat")
 	if err := server.ListenAndServe(); err != http.ErrServerClosed {
-		log.Fatal(err)
+		log.Error("not listening", "error", err)
+		os.Exit(1)
 	}
 }
 
@@ -64,11 +67,12 @@ func chat(w http.ResponseWriter, r *http.Request) {
 		return // Upgrade has answered
 	}
 	defer conn.Close()
-	log.Printf("app: %s opened a WebSocket", r.Header.Get("X-Forwarded-For"))
+	client := r.Header.Get("X-Forwarded-For")
+	log.Info("websocket opened", "client", client)
 	for {
 		kind, message, err := conn.ReadMessage()
 		if err != nil {
-			log.Printf("app: %s: %v", r.Header.Get("X-Forwarded-For"), err)
+			log.Info("websocket closed", "client", client, "error", err)
 			return
 		}
 		if err := conn.WriteMessage(kind, message); err != nil {
