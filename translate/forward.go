@@ -16,6 +16,9 @@ import (
 // 7.6.1), besides those that Connection names.
 var hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 
+// forwardedFields are what proxies say about the client before them.
+var forwardedFields = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"}
+
 // request is what the backend gets of a legacy client's handshake.
 func (g *Gateway) request(r *http.Request, hs *legacy.Handshake) modern.Request {
 	header := endToEnd(r.Header)
@@ -37,7 +40,9 @@ func (g *Gateway) backendHost(r *http.Request) string {
 	return g.options.Backend.Address
 }
 
-// endToEnd is a copy of a header without the fields of one connection.
+// endToEnd is a copy of a header without the fields of one connection. Those
+// that Connection names are none of an opening handshake's own: one that named
+// Origin would reach the backend as if it came from no page.
 func endToEnd(h http.Header) http.Header {
 	out := make(http.Header, len(h)+3)
 	for name, values := range h {
@@ -47,10 +52,19 @@ func endToEnd(h http.Header) http.Header {
 	}
 	for _, values := range h["Connection"] {
 		for name := range strings.SplitSeq(values, ",") {
-			delete(out, http.CanonicalHeaderKey(strings.TrimSpace(name)))
+			if name = http.CanonicalHeaderKey(strings.TrimSpace(name)); !ofHandshake(name) {
+				delete(out, name)
+			}
 		}
 	}
 	return out
+}
+
+// ofHandshake reports whether a field makes the handshake what it is, or says
+// who its client is.
+func ofHandshake(name string) bool {
+	return name == "Origin" || strings.HasPrefix(name, "Sec-Websocket-") || strings.HasPrefix(name, "Websocket-") ||
+		slices.Contains(forwardedFields, name)
 }
 
 // joinCookies makes one line of all cookies (RFC 6265 section 5.4) and drops
@@ -73,7 +87,7 @@ func (g *Gateway) setForwarded(header http.Header, r *http.Request) {
 	before := header["X-Forwarded-For"]
 	if !g.trusts(peer) {
 		before = nil
-		for _, name := range []string{"X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "X-Real-Ip"} {
+		for _, name := range forwardedFields {
 			delete(header, name)
 		}
 	}

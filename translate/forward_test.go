@@ -57,6 +57,14 @@ func TestForwardedFields(t *testing.T) {
 			"Keep-Alive": "", "Te": "", "Trailer": "", "Proxy-Authorization": "", "Proxy-Connection": "", "X-Secret": "", "X-Other": "", "X-Kept": "1",
 			"Connection": "Upgrade",
 		}},
+		// Connection takes no field of a handshake away, nor what the proxies before us say.
+		{"named-in-connection", trusting, []string{
+			"Connection: origin, X-Forwarded-For, x-forwarded-proto, Forwarded, X-Real-IP, X-Secret", "X-Secret: 1",
+			"X-Forwarded-For: 198.51.100.1", "X-Forwarded-Proto: https", "Forwarded: for=198.51.100.1", "X-Real-IP: 198.51.100.1",
+		}, map[string]string{
+			"Origin": "http://example.com", "X-Forwarded-For": "198.51.100.1, 127.0.0.1", "X-Forwarded-Proto": "https",
+			"Forwarded": "for=198.51.100.1", "X-Real-Ip": "198.51.100.1", "X-Secret": "",
+		}},
 		{"handshake", nil, []string{
 			"Sec-WebSocket-Draft: 0", "Sec-WebSocket-Location: ws://x/", "WebSocket-Origin: x", "Sec-WebSocket-Accept: x", "Sec-WebSocket-Extensions: x",
 		}, map[string]string{

@@ -101,7 +101,7 @@ func (g *Gateway) backendURL(scheme string, r *http.Request) *url.URL {
 // copyForwarded puts back what ReverseProxy removed: setForwarded decides who
 // is to be believed.
 func copyForwarded(out, in http.Header) {
-	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+	for _, name := range forwardedFields {
 		if values, ok := in[name]; ok {
 			out[name] = values
 		}
