@@ -13,8 +13,9 @@ import (
 )
 
 // hopByHop are the fields that concern one connection only (RFC 9110 section
-// 7.6.1), besides those that Connection names.
-var hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
+// 7.6.1), besides those that Connection names. Expect is about a body, which a
+// backend's handshake never has; some would answer it with 100 or 417.
+var hopByHop = []string{"Connection", "Expect", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 
 // forwardedFields are what proxies say about the client before them.
 var forwardedFields = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"}

@@ -65,6 +65,7 @@ func TestForwardedFields(t *testing.T) {
 			"Origin": "http://example.com", "X-Forwarded-For": "198.51.100.1, 127.0.0.1", "X-Forwarded-Proto": "https",
 			"Forwarded": "for=198.51.100.1", "X-Real-Ip": "198.51.100.1", "X-Secret": "",
 		}},
+		{"expect", nil, []string{"Expect: 100-continue"}, map[string]string{"Expect": ""}},
 		{"handshake", nil, []string{
 			"Sec-WebSocket-Draft: 0", "Sec-WebSocket-Location: ws://x/", "WebSocket-Origin: x", "Sec-WebSocket-Accept: x", "Sec-WebSocket-Extensions: x",
 		}, map[string]string{
