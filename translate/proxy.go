@@ -22,18 +22,26 @@ import (
 // for byte; one that is neither a path nor the * of OPTIONS is for a forward
 // proxy, which this is not.
 func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
-	if _, err := legacy.Resource(r); err != nil && r.RequestURI != "*" {
-		g.refuse(w, r, legacy.HTTP, handshakeRefusal(err))
-		return
-	}
 	if r.ProtoMajor != 1 { // the preface of HTTP/2 would reach the backend as a request
 		g.refuse(w, r, legacy.HTTP, refusal{reason: Reason(legacy.HTTPVersion), status: http.StatusHTTPVersionNotSupported})
+		return
+	}
+	if _, err := legacy.Resource(r); err != nil && !ofServer(r) {
+		g.refuse(w, r, legacy.HTTP, handshakeRefusal(err))
 		return
 	}
 	if twoLengths(r) {
 		w.Header().Set("Connection", "close")
 	}
 	g.proxy.ServeHTTP(w, r)
+}
+
+// ofServer reports whether a request is about the server as a whole: OPTIONS *,
+// for which a URL without a path stands too (RFC 9112 section 3.2.4).
+func ofServer(r *http.Request) bool {
+	u := r.URL
+	return r.Method == http.MethodOptions &&
+		(r.RequestURI == "*" || u.Host != "" && u.Path == "" && u.RawQuery == "" && !u.ForceQuery)
 }
 
 // twoLengths reports whether a chunked request has a Content-Length too, or may
@@ -86,10 +94,11 @@ func (g *Gateway) newProxy() http.Handler {
 // spells a path its own way, but for one that it takes for opaque.
 func (g *Gateway) backendURL(scheme string, r *http.Request) *url.URL {
 	u := &url.URL{Scheme: scheme, Host: g.options.Backend.Address}
-	target, err := legacy.Resource(r)
-	if err != nil {
-		target = r.RequestURI
+	if ofServer(r) {
+		u.Opaque = "*"
+		return u
 	}
+	target, _ := legacy.Resource(r)
 	path, query, found := strings.Cut(target, "?")
 	u.RawQuery, u.ForceQuery = query, found && query == ""
 	if u.Opaque = g.options.PathPrefix + path; strings.HasPrefix(u.Opaque, "//") {

@@ -36,6 +36,7 @@ func TestProxyTargets(t *testing.T) {
 		{"/empty?", "/app/empty?"},
 		{"//twice", "/app//twice"},
 		{"http://other.example/abs?q", "/app/abs?q"},
+		{"http://other.example", "/app/"},
 	} {
 		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", c.target)
 		resp, err := http.ReadResponse(br, nil)
@@ -45,6 +46,41 @@ func TestProxyTargets(t *testing.T) {
 		if body, _ := io.ReadAll(resp.Body); string(body) != c.want {
 			t.Errorf("%s: the backend saw %q, want %q", c.target, body, c.want)
 		}
+	}
+}
+
+// OPTIONS * asks the server as a whole, so no prefix goes before it, and the
+// backend is the one to answer (RFC 9112 section 3.2.4). Nothing else has that
+// target.
+func TestProxyOptions(t *testing.T) {
+	for _, c := range []struct{ method, target, want string }{
+		{"OPTIONS", "*", "OPTIONS *"},
+		{"OPTIONS", "http://h", "OPTIONS *"},
+		{"OPTIONS", "http://h/", "OPTIONS /app/"},
+		{"OPTIONS", "http://h?q", "OPTIONS /app/?q"},
+		{"OPTIONS", "/", "OPTIONS /app/"},
+		{"GET", "*", ""},
+		{"PUT", "*", ""},
+	} {
+		t.Run(c.method+" "+c.target, func(t *testing.T) {
+			r := newRig(t, func(o *translate.Options) { o.PathPrefix = "/app" })
+			client := r.dial()
+			client.say(c.method + " " + c.target + " HTTP/1.1\r\nHost: h\r\n\r\n")
+			if c.want == "" {
+				checkRefusal(t, client, 400, "bad-target")
+				r.backend.untouched()
+				return
+			}
+			b := r.backend.next()
+			if got := b.request.Method + " " + b.request.RequestURI; got != c.want {
+				t.Errorf("the backend saw %q, want %q", got, c.want)
+			}
+			b.say("HTTP/1.1 204 No Content\r\nAllow: GET\r\n\r\n")
+			resp, err := http.ReadResponse(client.br, nil)
+			if err != nil || resp.StatusCode != http.StatusNoContent || resp.Header.Get("Allow") != "GET" {
+				t.Errorf("answer %v, %v; want the backend's", resp, err)
+			}
+		})
 	}
 }
 

@@ -45,6 +45,8 @@ var inputs = []struct {
 	{"authority form", "GET h.example:80 HTTP/1.1\r\n" + hostLine + "\r\n", 400, ""},
 	{"authority form, 76", in76("/agree", "h.example:80"), 400, ""},
 	{"asterisk form, 76", in76("/agree", "*"), 400, ""},
+	{"asterisk form", "OPTIONS * HTTP/1.1\r\n" + hostLine + "\r\n", 200, "OPTIONS * h.example"},
+	{"asterisk form of GET", "GET * HTTP/1.1\r\n" + hostLine + "\r\n", 400, ""},
 	{"no slash", "GET a HTTP/1.1\r\n" + hostLine + "\r\n", 400, ""},
 	{"CONNECT", "CONNECT h.example:80 HTTP/1.1\r\n" + hostLine + "\r\n", 400, ""},
 	{"CONNECT, 76", in76("GET /agree", "CONNECT h.example:80"), 405, ""},
