@@ -56,7 +56,7 @@ func (d *Dialer) Dial(ctx context.Context, r Request) (*Backend, error) {
 func (d *Dialer) open(ctx context.Context, r Request, handshake func(net.Conn, Request) (*Backend, error)) (*Backend, error) {
 	conn, err := d.connect(ctx)
 	if err != nil {
-		return nil, dialError(Unreachable, err)
+		return nil, cancelled(ctx, dialError(Unreachable, err))
 	}
 	deadline, _ := ctx.Deadline()
 	conn.SetDeadline(deadline)
@@ -70,7 +70,7 @@ func (d *Dialer) open(ctx context.Context, r Request, handshake func(net.Conn, R
 	}
 	if err != nil {
 		conn.Close()
-		return nil, err
+		return nil, cancelled(ctx, err)
 	}
 	conn.SetDeadline(time.Time{})
 	return b, nil
@@ -165,6 +165,15 @@ func dialError(otherwise Reason, err error) error {
 		otherwise = DialTimeout
 	}
 	return &DialError{Reason: otherwise, Err: err}
+}
+
+// cancelled tells what a cancellation brought about, which looks like a timeout
+// or a broken connection, from what went wrong by itself.
+func cancelled(ctx context.Context, err error) error {
+	if cause := ctx.Err(); errors.Is(cause, context.Canceled) {
+		return &DialError{Reason: Cancelled, Err: cause}
+	}
+	return err
 }
 
 // A headConn is the connection to a backend as gorilla's Dialer sees it: it

@@ -29,6 +29,7 @@ const (
 const (
 	Unreachable          Reason = "backend-unreachable"
 	DialTimeout          Reason = "backend-timeout"
+	Cancelled            Reason = "dial-cancelled"
 	BadAnswer            Reason = "backend-bad-answer"
 	UnofferedExtension   Reason = "backend-extension"
 	UnofferedSubprotocol Reason = "backend-subprotocol"
@@ -50,6 +51,7 @@ var sentences = map[Reason]string{
 	CloseReasonUTF8:        "the reason in a Close frame is not UTF-8 (RFC 6455 section 5.5.1)",
 	Unreachable:            "the backend cannot be connected to",
 	DialTimeout:            "the backend did not complete its opening handshake in time",
+	Cancelled:              "the dialling was given up, most likely because the client left",
 	BadAnswer:              "the backend's 101 is not a valid answer to an opening handshake (RFC 6455 section 4.1)",
 	UnofferedExtension:     "the backend selected an extension that was not offered (RFC 6455 section 4.1)",
 	UnofferedSubprotocol:   "the backend selected a subprotocol that was not offered (RFC 6455 section 4.1)",
