@@ -22,18 +22,27 @@ const maxAnswer = 64 << 10
 
 // A Dialer opens connections to one backend.
 type Dialer struct {
-	// Address is host:port, TLS nil for a plain connection.
+	// Address is host:port.
 	Address string
-	TLS     *tls.Config
+	// TLS is nil for a plain connection. Its ServerName must be set (or
+	// InsecureSkipVerify): it is not taken from Address.
+	TLS *tls.Config
 }
 
 // A Request is what the opening handshake towards the backend takes over from
 // a client's.
 type Request struct {
-	Host      string
-	Target    string      // path and query, sent byte for byte
-	Header    http.Header // without the fields that belong to the handshake itself
-	Protocols []string    // subprotocols to offer
+	Host   string
+	Target string // path and query, sent byte for byte
+
+	// Header is without Host, Connection and Upgrade. For Dial it is also without
+	// the Sec-WebSocket fields, which Dial makes; for Forward it has those of the
+	// client, Sec-WebSocket-Key and -Version: 13 at least.
+	Header http.Header
+
+	// Protocols are the subprotocols that Dial offers. Forward offers those in
+	// Header.
+	Protocols []string
 }
 
 // A Backend is an open connection to a backend.
