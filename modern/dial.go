@@ -63,9 +63,9 @@ func (d *Dialer) Dial(ctx context.Context, r Request) (*Backend, error) {
 
 // open connects and has the handshake done while the context lasts.
 func (d *Dialer) open(ctx context.Context, r Request, handshake func(net.Conn, Request) (*Backend, error)) (*Backend, error) {
-	conn, err := d.connect(ctx)
+	conn, err := d.Connect(ctx)
 	if err != nil {
-		return nil, cancelled(ctx, dialError(Unreachable, err))
+		return nil, err
 	}
 	deadline, _ := ctx.Deadline()
 	conn.SetDeadline(deadline)
@@ -83,6 +83,16 @@ func (d *Dialer) open(ctx context.Context, r Request, handshake func(net.Conn, R
 	}
 	conn.SetDeadline(time.Time{})
 	return b, nil
+}
+
+// Connect opens a connection, with TLS if there is any, and does no opening
+// handshake. The error is a *DialError.
+func (d *Dialer) Connect(ctx context.Context) (net.Conn, error) {
+	conn, err := d.connect(ctx)
+	if err != nil {
+		return nil, cancelled(ctx, dialError(Unreachable, err))
+	}
+	return conn, nil
 }
 
 // connect does not use DialTCP, which would spare a literal address the way

@@ -29,7 +29,7 @@ func forward(conn net.Conn, r Request) (*Backend, error) {
 	r.Header.Write(&request)
 	request.WriteString("\r\n")
 	if _, err := conn.Write(request.Bytes()); err != nil {
-		return nil, dialError(Unreachable, err)
+		return nil, dialError(BadAnswer, err)
 	}
 	hc := &headConn{Conn: conn}
 	resp, err := http.ReadResponse(bufio.NewReaderSize(hc, 1024), nil)

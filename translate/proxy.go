@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -59,10 +58,8 @@ func twoLengths(r *http.Request) bool {
 // It upgrades to nothing: a 101 is only ever the answer to a handshake that
 // this package has checked.
 func (g *Gateway) newProxy() http.Handler {
-	o := &g.options
-	dialer := net.Dialer{Timeout: o.Timeouts.Dial}
 	scheme := "http"
-	if o.Backend.TLS != nil {
+	if g.options.Backend.TLS != nil {
 		scheme = "https"
 	}
 	return &httputil.ReverseProxy{
@@ -76,18 +73,29 @@ func (g *Gateway) newProxy() http.Handler {
 			g.setForwarded(p.Out.Header, p.In)
 		},
 		Transport: &http.Transport{
-			DialContext:           dialer.DialContext,
-			TLSClientConfig:       o.Backend.TLS,
-			TLSHandshakeTimeout:   o.Timeouts.Dial,
-			MaxIdleConnsPerHost:   64,
-			IdleConnTimeout:       30 * time.Second,
-			ExpectContinueTimeout: time.Second,
-			DisableCompression:    true,
+			DialContext:            g.connect,
+			DialTLSContext:         g.connect,
+			MaxIdleConnsPerHost:    64,
+			IdleConnTimeout:        30 * time.Second,
+			ExpectContinueTimeout:  time.Second,
+			DisableCompression:     true,
+			MaxResponseHeaderBytes: maxAnswer,
 		},
 		ModifyResponse: refuseSwitch,
 		ErrorHandler:   g.notProxied,
 		ErrorLog:       g.logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn}),
 	}
+}
+
+// maxAnswer bounds the head of the backend's answer to a plain request.
+const maxAnswer = 1 << 20
+
+// connect opens a connection to the backend for plain HTTP. There is only the
+// one that is configured.
+func (g *Gateway) connect(ctx context.Context, _, _ string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, g.options.Timeouts.Dial)
+	defer cancel()
+	return g.options.Backend.Connect(ctx)
 }
 
 // backendURL is the URL whose request line has the client's own target. A url.URL
@@ -133,13 +141,9 @@ func (g *Gateway) notProxied(w http.ResponseWriter, r *http.Request, err error) 
 	if r.Context().Err() != nil {
 		panic(http.ErrAbortHandler) // the client left; there is nobody to answer
 	}
-	ref := refusal{reason: Reason(modern.Unreachable), status: http.StatusBadGateway}
-	switch {
-	case errors.Is(err, errSwitched):
-		ref.reason = Reason(modern.BadAnswer)
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		ref = refusal{reason: Reason(modern.DialTimeout), status: http.StatusGatewayTimeout}
-	}
+	failed := &modern.DialError{Reason: modern.BadAnswer}
+	errors.As(err, &failed) // there was no connection
+	ref := refusal{reason: Reason(failed.Reason), status: failed.Status()}
 	g.countRefused(legacy.HTTP, ref.reason)
 	g.logger.Warn("request not proxied", "client", r.RemoteAddr, "path", hclog.Quote(r.URL.Path), "status", ref.status, "reason", string(ref.reason), "error", err)
 	http.Error(w, ref.text(), ref.status)
