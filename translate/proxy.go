@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -33,6 +35,25 @@ func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 	}
 	g.proxy.ServeHTTP(w, r)
+}
+
+// A body is that of a plain request on its way to the backend.
+type body struct {
+	io.ReadCloser
+	closed, bad atomic.Bool
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF && !b.closed.Load() {
+		b.bad.Store(true) // it is not as its head says
+	}
+	return n, err
+}
+
+func (b *body) Close() error {
+	b.closed.Store(true)
+	return b.ReadCloser.Close()
 }
 
 // ofServer reports whether a request is about the server as a whole: OPTIONS *,
@@ -66,6 +87,9 @@ func (g *Gateway) newProxy() http.Handler {
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.Out.URL = g.backendURL(scheme, p.In)
 			p.Out.Host = g.backendHost(p.In)
+			if p.Out.Body != nil {
+				p.Out.Body = &body{ReadCloser: p.Out.Body}
+			}
 			p.Out.Trailer = p.In.Trailer // has its values when the body has been read
 			delete(p.Out.Header, "Upgrade")
 			delete(p.Out.Header, "Connection")
@@ -144,6 +168,9 @@ func (g *Gateway) notProxied(w http.ResponseWriter, r *http.Request, err error) 
 	failed := &modern.DialError{Reason: modern.BadAnswer}
 	errors.As(err, &failed) // there was no connection
 	ref := refusal{reason: Reason(failed.Reason), status: failed.Status()}
+	if b, ok := r.Body.(*body); ok && b.bad.Load() {
+		ref = refusal{reason: BadBody, status: http.StatusBadRequest}
+	}
 	g.countRefused(legacy.HTTP, ref.reason)
 	g.logger.Warn("request not proxied", "client", r.RemoteAddr, "path", hclog.Quote(r.URL.Path), "status", ref.status, "reason", string(ref.reason), "error", err)
 	http.Error(w, ref.text(), ref.status)

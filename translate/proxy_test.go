@@ -299,6 +299,23 @@ func TestProxyBadAnswers(t *testing.T) {
 	}
 }
 
+// A body that is none is its client's fault, and what follows it is no request.
+func TestProxyBadBodies(t *testing.T) {
+	address := proxied(t, func(_ http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadAll(r.Body); err == nil {
+			t.Error("the backend got a whole body")
+		}
+	}, nil)
+	for _, body := range []string{"zz\r\nhello\r\n", "5\r\nhelloX\r\n", "0\r\nno trailer\r\n\r\n"} {
+		conn := dialTCP(t, address)
+		fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%sGET / HTTP/1.1\r\nHost: h\r\n\r\n", body)
+		answer, err := io.ReadAll(conn)
+		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") || !strings.Contains(string(answer), ": bad-body\n") || strings.Count(string(answer), "HTTP/1.1 ") != 1 {
+			t.Errorf("%q: answer %q, %v", body, answer, err)
+		}
+	}
+}
+
 // A backend whose TLS cannot be agreed on is as good as away, and one that is
 // silent is late.
 func TestProxyBackendTLS(t *testing.T) {

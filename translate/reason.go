@@ -18,6 +18,7 @@ const (
 	OriginNotAllowed   Reason = "origin-not-allowed"
 	TooManyConnections Reason = "too-many-connections"
 	ShuttingDown       Reason = "shutting-down"
+	BadBody            Reason = "bad-body"
 	ClientLeft         Reason = "client-left"
 )
 
@@ -44,6 +45,7 @@ var sentences = map[Reason]string{
 	OriginNotAllowed:   "this gateway is configured not to accept connections from this Origin",
 	TooManyConnections: "this gateway has as many connections as it is configured to accept",
 	ShuttingDown:       "this gateway is shutting down; connect again",
+	BadBody:            "the body of the request is not as its head announces it",
 	ClientLeft:         "the client left before its opening handshake was complete",
 	ClientClosed:       "the client closed in the way of its dialect",
 	ClientGone:         "the client closed TCP between two messages without a closing handshake, as most browsers with -76 do",
