@@ -3,6 +3,7 @@ package legacy
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha1"
 	"encoding/base64"
 	"errors"
@@ -40,9 +41,10 @@ type Handshake struct {
 
 // NewHandshake checks the request of a -75 or -76 client; the error is a
 // *HandshakeError. The head is the request as it was received, up to the
-// blank line; it may be nil, then two rarities get lost that net/http does not
-// keep: a key that begins with a space (Chrome 6.0.427), and the field order by
-// which Flash is told from WebKit where a subprotocol list is concerned.
+// blank line; it may be nil, then three rarities get lost that net/http does not
+// keep: a key that begins with a space (Chrome 6.0.427), the field order by
+// which Flash is told from WebKit where a subprotocol list is concerned, and
+// folded lines, which are not refused then.
 func NewHandshake(r *http.Request, d Dialect, head []byte) (*Handshake, error) {
 	h := &Handshake{Dialect: d, Origin: r.Header.Get("Origin"), Declared: r.ContentLength == 8}
 	resource, err := Resource(r)
@@ -53,7 +55,7 @@ func NewHandshake(r *http.Request, d Dialect, head []byte) (*Handshake, error) {
 	if len(h.Origin) > maxOrigin || !printable(h.Origin) {
 		return nil, refuse(BadOrigin, h.Origin)
 	}
-	if err := CheckBody(r, d); err != nil {
+	if err := cmp.Or(CheckHead(head), CheckBody(r, d)); err != nil {
 		return nil, err
 	}
 	field := "Websocket-Protocol"
@@ -92,6 +94,17 @@ func Resource(r *http.Request) (string, error) {
 		return "", refuse(BadTarget, r.RequestURI)
 	}
 	return target, nil
+}
+
+// CheckHead refuses a head, as received, with a folded line. net/http makes one
+// value of it, and whoever reads lines takes the rest for another field.
+func CheckHead(head []byte) error {
+	for _, fold := range []string{"\n ", "\n\t"} {
+		if bytes.Contains(head, []byte(fold)) {
+			return refuse(FoldedHead, "")
+		}
+	}
+	return nil
 }
 
 // CheckBody allows an opening handshake the one body that there is: key3 of

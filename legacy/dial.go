@@ -94,7 +94,9 @@ func (r *Request) Open(conn net.Conn) (*Conn, error) {
 
 // ReadAnswer reads the answer from br, to the end of the challenge response,
 // and checks it: status line, Upgrade, Connection, origin, location,
-// subprotocol, the 16 bytes.
+// subprotocol, the 16 bytes. As in the browsers, -76 compares Connection
+// without its case and as a whole, and all else to the byte; -75 compares the
+// first three lines to the byte.
 func (r *Request) ReadAnswer(br *bufio.Reader) error {
 	head, err := ReadHead(br)
 	if err != nil {
@@ -158,14 +160,17 @@ func (r *Request) checkHead(head []byte) error {
 		}
 	}
 	prefix := strings.ToLower(r.prefix())
-	for _, want := range []struct{ name, value string }{
-		{"upgrade", "WebSocket"},
-		{"connection", "Upgrade"},
-		{prefix + "origin", r.Origin},
-		{prefix + "location", Location(r.Secure, r.Host, r.Resource)},
-		{prefix + "protocol", r.Protocol},
+	for _, want := range []struct {
+		name, value string
+		anyCase     bool
+	}{
+		{name: "upgrade", value: "WebSocket"},
+		{name: "connection", value: "Upgrade", anyCase: true},
+		{name: prefix + "origin", value: r.Origin},
+		{name: prefix + "location", value: Location(r.Secure, r.Host, r.Resource)},
+		{name: prefix + "protocol", value: r.Protocol},
 	} {
-		if got := fields[want.name]; got != want.value {
+		if got := fields[want.name]; got != want.value && !(want.anyCase && strings.EqualFold(got, want.value)) {
 			return refuse(BadAnswer, fmt.Sprintf("%s: %s, not %s", want.name, got, want.value))
 		}
 	}

@@ -275,6 +275,7 @@ func TestReadAnswer(t *testing.T) {
 		"76-order":      {legacy.Hixie76, swap(plus(answer76, "Upgrade: WebSocket"), "Upgrade: WebSocket\r\n", "") + digest},
 		"76-lower-case": {legacy.Hixie76, swap(answer76, "Sec-WebSocket-Origin", "sec-websocket-origin") + digest},
 		"76-no-blank":   {legacy.Hixie76, swap(answer76, "Upgrade: WebSocket", "Upgrade:WebSocket") + digest},
+		"76-connection": {legacy.Hixie76, swap(answer76, "Connection: Upgrade", "Connection: upgrade") + digest}, // as nginx and Squid write it
 		"76-first-wins": {legacy.Hixie76, plus(answer76, "Upgrade: other") + digest},
 		// Lines of any length, also one that ends where the reader's buffer does.
 		"76-long-line": {legacy.Hixie76, plus(answer76, "Set-Cookie: "+strings.Repeat("a", 9000)) + digest},

@@ -13,6 +13,7 @@ const (
 	MethodNotGet       Reason = "method-not-get"
 	HTTPVersion        Reason = "http-version"
 	HostMissing        Reason = "host-missing"
+	FoldedHead         Reason = "folded-head"
 	UpgradeMissing     Reason = "upgrade-missing"
 	VersionMissing     Reason = "version-missing"
 	VersionUnsupported Reason = "version-unsupported"
@@ -45,6 +46,7 @@ var sentences = map[Reason]string{
 	MethodNotGet:       "a WebSocket opening handshake is a GET request",
 	HTTPVersion:        "a WebSocket opening handshake is an HTTP/1.1 request",
 	HostMissing:        "the request has no Host field",
+	FoldedHead:         "a field of the request is folded over two lines, which some proxies read as two fields (RFC 9112 section 5.2)",
 	UpgradeMissing:     "the request has WebSocket keys but not both Upgrade: WebSocket and Connection: Upgrade; a proxy on the way probably removed them",
 	VersionMissing:     "the request has a Sec-WebSocket-Key but no Sec-WebSocket-Version",
 	VersionUnsupported: "this Sec-WebSocket-Version is not supported; 13, 8 and 7 are, and the drafts -76 and -75",

@@ -22,6 +22,7 @@ var produce = map[legacy.Reason]func(*testing.T) error{
 	legacy.MethodNotGet:       opening(swap(head75, "GET", "POST")),
 	legacy.HTTPVersion:        opening(swap(head75, "HTTP/1.1", "HTTP/1.0")),
 	legacy.HostMissing:        opening(swap(head75, "Host: example.com\r\n", "")),
+	legacy.FoldedHead:         opening(plus(head76, "X: a\r\n b")),
 	legacy.UpgradeMissing:     opening(swap(head76, "Upgrade: WebSocket\r\n", "")),
 	legacy.VersionMissing:     opening(modern),
 	legacy.VersionUnsupported: opening(plus(modern, "Sec-WebSocket-Version: 9")),

@@ -102,6 +102,31 @@ func TestResource(t *testing.T) {
 	}
 }
 
+// A folded line is one to net/http and two to whoever reads the head, so there
+// is none in a handshake.
+func TestCheckHead(t *testing.T) {
+	for head, want := range map[string]legacy.Reason{
+		"":                               "",
+		head76:                           "",
+		plus(head75, "A: b \t", "C:\td"): "",
+		plus(head76, "A: b\r\n c"):       legacy.FoldedHead,
+		plus(head76, "A:\r\n\tb"):        legacy.FoldedHead,
+		strings.Replace(head76, " @1 ", "\r\n @1", 1):          legacy.FoldedHead,
+		strings.ReplaceAll(plus(head75, "A: b\n c"), "\r", ""): legacy.FoldedHead,
+	} {
+		if got := reason(legacy.CheckHead([]byte(head))); got != want {
+			t.Errorf("%q: %q, want %q", head, got, want)
+		}
+		if head == "" {
+			continue
+		}
+		r := request(t, head76)
+		if _, err := legacy.NewHandshake(r, legacy.Hixie76, []byte(head)); reason(err) != want {
+			t.Errorf("NewHandshake: %q: %v, want %q", head, err, want)
+		}
+	}
+}
+
 // What net/http lets nobody send may still stand in a request made by hand.
 func TestControlCharacters(t *testing.T) {
 	for _, c := range []string{"\r\nX: y", "\r", "\n", "\x00", "\x1f", "\t", "\x7f", " "} {

@@ -22,18 +22,27 @@ const maxAnswer = 64 << 10
 
 // A Dialer opens connections to one backend.
 type Dialer struct {
-	// Address is host:port, TLS nil for a plain connection.
+	// Address is host:port.
 	Address string
-	TLS     *tls.Config
+	// TLS is nil for a plain connection. Its ServerName must be set (or
+	// InsecureSkipVerify): it is not taken from Address.
+	TLS *tls.Config
 }
 
 // A Request is what the opening handshake towards the backend takes over from
 // a client's.
 type Request struct {
-	Host      string
-	Target    string      // path and query, sent byte for byte
-	Header    http.Header // without the fields that belong to the handshake itself
-	Protocols []string    // subprotocols to offer
+	Host   string
+	Target string // path and query, sent byte for byte
+
+	// Header is without Host, Connection and Upgrade. For Dial it is also without
+	// the Sec-WebSocket fields, which Dial makes; for Forward it has those of the
+	// client, Sec-WebSocket-Key and -Version: 13 at least.
+	Header http.Header
+
+	// Protocols are the subprotocols that Dial offers. Forward offers those in
+	// Header.
+	Protocols []string
 }
 
 // A Backend is an open connection to a backend.
@@ -56,7 +65,7 @@ func (d *Dialer) Dial(ctx context.Context, r Request) (*Backend, error) {
 func (d *Dialer) open(ctx context.Context, r Request, handshake func(net.Conn, Request) (*Backend, error)) (*Backend, error) {
 	conn, err := d.Connect(ctx)
 	if err != nil {
-		return nil, dialError(Unreachable, err)
+		return nil, err
 	}
 	deadline, _ := ctx.Deadline()
 	conn.SetDeadline(deadline)
@@ -70,17 +79,26 @@ func (d *Dialer) open(ctx context.Context, r Request, handshake func(net.Conn, R
 	}
 	if err != nil {
 		conn.Close()
-		return nil, err
+		return nil, cancelled(ctx, err)
 	}
 	conn.SetDeadline(time.Time{})
 	return b, nil
 }
 
 // Connect opens a connection, with TLS if there is any, and does no opening
-// handshake. It does not use DialTCP, which would spare a literal address the way
+// handshake. The error is a *DialError.
+func (d *Dialer) Connect(ctx context.Context) (net.Conn, error) {
+	conn, err := d.connect(ctx)
+	if err != nil {
+		return nil, cancelled(ctx, dialError(Unreachable, err))
+	}
+	return conn, nil
+}
+
+// connect does not use DialTCP, which would spare a literal address the way
 // through the resolver: it binds the socket before it connects it, and then the
 // kernel searches long for a port when most of them are in TIME_WAIT.
-func (d *Dialer) Connect(ctx context.Context) (net.Conn, error) {
+func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
 	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1}}
 	conn, err := dialer.DialContext(ctx, "tcp", d.Address)
 	if err != nil || d.TLS == nil {
@@ -166,6 +184,15 @@ func dialError(otherwise Reason, err error) error {
 		otherwise = DialTimeout
 	}
 	return &DialError{Reason: otherwise, Err: err}
+}
+
+// cancelled tells what a cancellation brought about, which looks like a timeout
+// or a broken connection, from what went wrong by itself.
+func cancelled(ctx context.Context, err error) error {
+	if cause := ctx.Err(); errors.Is(cause, context.Canceled) {
+		return &DialError{Reason: Cancelled, Err: cause}
+	}
+	return err
 }
 
 // A headConn is the connection to a backend as gorilla's Dialer sees it: it

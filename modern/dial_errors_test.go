@@ -95,6 +95,7 @@ func TestDialUnreachable(t *testing.T) {
 		"nobody":       {modern.Dialer{Address: gone(t)}, func(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }},
 		"no-port":      {modern.Dialer{Address: "127.0.0.1"}, func(err error) bool { return strings.Contains(err.Error(), "missing port") }},
 		"unknown-root": {modern.Dialer{Address: tlsAddress, TLS: &tls.Config{ServerName: "example.com"}}, certificate},
+		"no-name":      {modern.Dialer{Address: tlsAddress, TLS: &tls.Config{}}, func(err error) bool { return strings.Contains(err.Error(), "ServerName") }},
 		"other-name":   {modern.Dialer{Address: tlsAddress, TLS: wrongName}, certificate},
 		"not-tls": {modern.Dialer{Address: serve(t, plain), TLS: trusting(secure)}, func(err error) bool {
 			var e tls.RecordHeaderError

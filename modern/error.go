@@ -29,6 +29,7 @@ const (
 const (
 	Unreachable          Reason = "backend-unreachable"
 	DialTimeout          Reason = "backend-timeout"
+	Cancelled            Reason = "dial-cancelled"
 	BadAnswer            Reason = "backend-bad-answer"
 	UnofferedExtension   Reason = "backend-extension"
 	UnofferedSubprotocol Reason = "backend-subprotocol"
@@ -50,7 +51,8 @@ var sentences = map[Reason]string{
 	CloseReasonUTF8:        "the reason in a Close frame is not UTF-8 (RFC 6455 section 5.5.1)",
 	Unreachable:            "the backend cannot be connected to",
 	DialTimeout:            "the backend did not complete its opening handshake in time",
-	BadAnswer:              "the backend's 101 is not a valid answer to an opening handshake (RFC 6455 section 4.1)",
+	Cancelled:              "the dialling was given up, most likely because the client left",
+	BadAnswer:              "the backend's answer is none of HTTP, breaks off, or is a 101 that does not fit the request (RFC 6455 section 4.1)",
 	UnofferedExtension:     "the backend selected an extension that was not offered (RFC 6455 section 4.1)",
 	UnofferedSubprotocol:   "the backend selected a subprotocol that was not offered (RFC 6455 section 4.1)",
 }
@@ -70,8 +72,8 @@ func (e *ProtocolError) Error() string {
 	return fmt.Sprintf("frame at offset %d: %s (%s)", e.Offset, e.Reason.Sentence(), e.Reason)
 }
 
-// A DialError is a backend that did not answer the opening handshake with
-// HTTP, or with a 101 that is none.
+// A DialError is a backend that cannot be connected to, or did not answer the
+// opening handshake with HTTP, or with a 101 that is none.
 type DialError struct {
 	Reason Reason
 	Err    error // the cause, if there is one

@@ -53,6 +53,11 @@ var produce = map[modern.Reason]func(*testing.T) error{
 		defer cancel()
 		return dial(ctx, gone(t))
 	},
+	modern.Cancelled: func(t *testing.T) error {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		return dial(ctx, gone(t))
+	},
 }
 
 // scanning has the error of a vector.

@@ -15,11 +15,10 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// Forward connects and passes on a client's own opening handshake: its
-// Sec-WebSocket-Key, -Version, -Protocol and -Extensions are in r.Header, and
-// what the backend selects is for the client to use. A 101 that the client
-// must not accept (RFC 6455 section 4.1) is a *DialError; the other errors are
-// those of Dial. r.Protocols is not used.
+// Forward connects and passes on a client's own opening handshake, with its
+// Sec-WebSocket fields in r.Header; what the backend selects is for the client
+// to use. A 101 that the client must not accept (RFC 6455 section 4.1) is a
+// *DialError; the other errors are those of Dial.
 func (d *Dialer) Forward(ctx context.Context, r Request) (*Backend, error) {
 	return d.open(ctx, r, forward)
 }
@@ -30,7 +29,7 @@ func forward(conn net.Conn, r Request) (*Backend, error) {
 	r.Header.Write(&request)
 	request.WriteString("\r\n")
 	if _, err := conn.Write(request.Bytes()); err != nil {
-		return nil, dialError(Unreachable, err)
+		return nil, dialError(BadAnswer, err)
 	}
 	hc := &headConn{Conn: conn}
 	resp, err := http.ReadResponse(bufio.NewReaderSize(hc, 1024), nil)

@@ -91,7 +91,7 @@ type Kind uint8
 
 // The kinds of a Token.
 const (
-	More    Kind = iota // nothing more can be told from these bytes
+	More    Kind = iota // nothing more can be told from these bytes; n of Scan may be over 0
 	Message             // a piece of a message, perhaps empty
 	Control             // a whole control frame
 )
@@ -123,7 +123,9 @@ func (s *Scanner) Offset() int64 { return s.offset }
 // Scan returns the next token and how many bytes of src it took. Payload of
 // messages is taken as it comes; a header and a control frame are taken whole,
 // so that up to MaxHeader + MaxControl - 1 bytes may be left untaken: Scan then
-// returns More and wants to see them again with more behind them.
+// returns More and wants to see them again with more behind them. More may also
+// come with bytes taken, those of a header whose payload is still to come: n
+// counts whatever the Kind is.
 //
 // Masked payload is unmasked in place. A *ProtocolError is final: Scan repeats
 // it.

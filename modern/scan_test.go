@@ -305,3 +305,22 @@ func TestScanHugeFrame(t *testing.T) {
 		}
 	}
 }
+
+// More comes with bytes taken where a header ends and its payload has not come.
+func TestScanHeaderAlone(t *testing.T) {
+	var s modern.Scanner
+	for _, step := range []struct {
+		src  string
+		kind modern.Kind
+		n    int
+	}{
+		{"\x82", modern.More, 0},
+		{"\x82\x03", modern.More, 2},
+		{"", modern.More, 0},
+		{"abc", modern.Message, 3},
+	} {
+		if tok, n, err := s.Scan([]byte(step.src)); tok.Kind != step.kind || n != step.n || err != nil {
+			t.Errorf("%q: got %+v, %d, %v, want %d, %d", step.src, tok, n, err, step.kind, step.n)
+		}
+	}
+}

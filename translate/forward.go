@@ -13,8 +13,15 @@ import (
 )
 
 // hopByHop are the fields that concern one connection only (RFC 9110 section
-// 7.6.1), besides those that Connection names.
-var hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
+// 7.6.1), besides those that Connection names. Expect is about a body, which a
+// backend's handshake never has; some would answer it with 100 or 417.
+var hopByHop = []string{"Connection", "Expect", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
+
+// forwardedFields are what proxies say about the client before them and the
+// URL that it has asked for.
+var forwardedFields = []string{
+	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Real-Ip",
+}
 
 // request is what the backend gets of a legacy client's handshake.
 func (g *Gateway) request(r *http.Request, hs *legacy.Handshake) modern.Request {
@@ -37,7 +44,9 @@ func (g *Gateway) backendHost(r *http.Request) string {
 	return g.options.Backend.Address
 }
 
-// endToEnd is a copy of a header without the fields of one connection.
+// endToEnd is a copy of a header without the fields of one connection. Those
+// that Connection names are none of an opening handshake's own: one that named
+// Origin would reach the backend as if it came from no page.
 func endToEnd(h http.Header) http.Header {
 	out := make(http.Header, len(h)+3)
 	for name, values := range h {
@@ -47,10 +56,19 @@ func endToEnd(h http.Header) http.Header {
 	}
 	for _, values := range h["Connection"] {
 		for name := range strings.SplitSeq(values, ",") {
-			delete(out, http.CanonicalHeaderKey(strings.TrimSpace(name)))
+			if name = http.CanonicalHeaderKey(strings.TrimSpace(name)); !ofHandshake(name) {
+				delete(out, name)
+			}
 		}
 	}
 	return out
+}
+
+// ofHandshake reports whether a field makes the handshake what it is, or says
+// who its client is.
+func ofHandshake(name string) bool {
+	return name == "Origin" || strings.HasPrefix(name, "Sec-Websocket-") || strings.HasPrefix(name, "Websocket-") ||
+		slices.Contains(forwardedFields, name)
 }
 
 // joinCookies makes one line of all cookies (RFC 6265 section 5.4) and drops
@@ -63,8 +81,9 @@ func joinCookies(header http.Header) {
 	}
 }
 
-// setForwarded tells the backend who the client is. What a peer says about a
-// client before it counts only if the peer is a trusted proxy.
+// setForwarded tells the backend who the client is and which scheme and host it
+// has asked for: those of the Location. What a peer says about a client before
+// it counts only if the peer is a trusted proxy.
 func (g *Gateway) setForwarded(header http.Header, r *http.Request) {
 	peer, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -73,21 +92,28 @@ func (g *Gateway) setForwarded(header http.Header, r *http.Request) {
 	before := header["X-Forwarded-For"]
 	if !g.trusts(peer) {
 		before = nil
-		for _, name := range []string{"X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "X-Real-Ip"} {
+		for _, name := range forwardedFields {
+			delete(header, name)
+		}
+	}
+	secure, host := g.asked(r, header)
+	proto := "http"
+	if secure {
+		proto = "https"
+	}
+	if g.knows(r) { // better than the proxies
+		for _, name := range []string{"Forwarded", "X-Forwarded-Port", "X-Forwarded-Scheme", "X-Forwarded-Ssl"} {
 			delete(header, name)
 		}
 	}
 	header["X-Forwarded-For"] = []string{strings.Join(append(slices.Clone(before), peer), ", ")}
-	if header.Get("X-Forwarded-Proto") == "" {
-		header["X-Forwarded-Proto"] = []string{"http"}
-		if secure(r) {
-			header["X-Forwarded-Proto"] = []string{"https"}
-		}
-	}
-	if header.Get("X-Forwarded-Host") == "" {
-		header["X-Forwarded-Host"] = []string{r.Host}
-	}
+	header["X-Forwarded-Proto"] = []string{proto}
+	header["X-Forwarded-Host"] = []string{host}
 }
+
+// knows reports whether the scheme of a request is known without what proxies
+// say in its fields.
+func (g *Gateway) knows(r *http.Request) bool { return g.options.PublicURL != nil || secure(r) }
 
 func (g *Gateway) trusts(peer string) bool {
 	addr, err := netip.ParseAddr(peer)
@@ -96,21 +122,25 @@ func (g *Gateway) trusts(peer string) bool {
 	})
 }
 
-// location is what the client compares with its URL: as configured, else TLS as
-// the connection shows it, else as the proxies before us say the request was,
-// else as it came. Only the client itself compares it, so nobody need be
-// trusted.
-func (g *Gateway) location(r *http.Request, resource string) string {
-	secure, host := secure(r), r.Host
+// asked is the scheme and host that the client has asked for: as configured,
+// else TLS as the connection shows it, else as the proxies before us said the
+// request was, else as it came.
+func (g *Gateway) asked(r *http.Request, said http.Header) (tls bool, host string) {
 	if u := g.options.PublicURL; u != nil {
-		return legacy.Location(u.Scheme == "wss", u.Host, resource)
+		return u.Scheme == "wss", u.Host
 	}
-	if proto := firstOf(r.Header.Get("X-Forwarded-Proto")); proto != "" && !secure {
-		secure = strings.EqualFold(proto, "https") || strings.EqualFold(proto, "wss")
+	proto := firstOf(said.Get("X-Forwarded-Proto"))
+	tls = secure(r) || strings.EqualFold(proto, "https") || strings.EqualFold(proto, "wss")
+	if h := firstOf(said.Get("X-Forwarded-Host")); h != "" && !strings.ContainsAny(h, " /\\?#@") {
+		return tls, h
 	}
-	if h := firstOf(r.Header.Get("X-Forwarded-Host")); h != "" && !strings.ContainsAny(h, " /\\?#@") {
-		host = h
-	}
+	return tls, r.Host
+}
+
+// location is what the client compares with its URL. Only the client itself
+// compares it, so nobody need be trusted.
+func (g *Gateway) location(r *http.Request, resource string) string {
+	secure, host := g.asked(r, r.Header)
 	return legacy.Location(secure, host, resource)
 }
 

@@ -59,6 +59,15 @@ func TestForwardedFields(t *testing.T) {
 			"Keep-Alive": "", "Te": "", "Trailer": "", "Proxy-Authorization": "", "Proxy-Connection": "", "X-Secret": "", "X-Other": "", "X-Kept": "1",
 			"Connection": "Upgrade",
 		}},
+		// Connection takes no field of a handshake away, nor what the proxies before us say.
+		{"named-in-connection", trusting, []string{
+			"Connection: origin, X-Forwarded-For, x-forwarded-proto, Forwarded, X-Real-IP, X-Secret", "X-Secret: 1",
+			"X-Forwarded-For: 198.51.100.1", "X-Forwarded-Proto: https", "Forwarded: for=198.51.100.1", "X-Real-IP: 198.51.100.1",
+		}, map[string]string{
+			"Origin": "http://example.com", "X-Forwarded-For": "198.51.100.1, 127.0.0.1", "X-Forwarded-Proto": "https",
+			"Forwarded": "for=198.51.100.1", "X-Real-Ip": "198.51.100.1", "X-Secret": "",
+		}},
+		{"expect", nil, []string{"Expect: 100-continue"}, map[string]string{"Expect": ""}},
 		{"handshake", nil, []string{
 			"Sec-WebSocket-Draft: 0", "Sec-WebSocket-Location: ws://x/", "WebSocket-Origin: x", "Sec-WebSocket-Accept: x", "Sec-WebSocket-Extensions: x",
 		}, map[string]string{
@@ -77,6 +86,71 @@ func TestForwardedFields(t *testing.T) {
 				for name, want := range test.want {
 					if got := strings.Join(got.Header[name], "|"); got != want {
 						t.Errorf("%s: %.200q, want %.200q", name, got, want)
+					}
+				}
+			})
+		}
+	}
+}
+
+// The backend is told the scheme and host that the Location has, but for what
+// proxies say that are not trusted; so are -75, -76, tunnels and plain HTTP.
+// What broke: behind WS76_PUBLIC_URL=wss:// it was told http.
+func TestForwardedScheme(t *testing.T) {
+	public := func(s string) func(*translate.Options) {
+		return func(o *translate.Options) {
+			trusting(o)
+			o.PublicURL, _ = url.Parse(s)
+		}
+	}
+	const (
+		https = "X-Forwarded-Proto: https\r\nX-Forwarded-Host: said.example\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Ssl: on\r\nX-Forwarded-Scheme: https\r\n" +
+			"Forwarded: for=198.51.100.1;proto=https;host=said.example\r\n"
+		http = "X-Forwarded-Proto: http\r\nForwarded: for=198.51.100.1;proto=http\r\n"
+	)
+	for _, test := range []struct {
+		id          string
+		options     func(*translate.Options)
+		tls         bool // as the connection shows it
+		lines       string
+		proto, host string
+		kept        bool // Forwarded, and the rarer ones
+	}{
+		{"nothing", nil, false, "", "http", "example.com", false},
+		{"untrusted", nil, false, https, "http", "example.com", false},
+		{"trusted", trusting, false, https, "https", "said.example", true},
+		{"trusted-plain", trusting, false, http, "http", "example.com", true},
+		{"trusted-wss-list", trusting, false, "X-Forwarded-Proto: wss, http\r\nX-Forwarded-Host: said.example, inner\r\n", "https", "said.example", false},
+		{"trusted-nonsense", trusting, false, "X-Forwarded-Proto: gopher\r\nX-Forwarded-Host: a/b\r\n", "http", "example.com", false},
+		{"tls", trusting, true, http, "https", "example.com", false},
+		{"public", public("wss://public.example"), false, http, "https", "public.example", false},
+		{"public-plain", public("ws://public.example:8080"), true, https, "http", "public.example:8080", false},
+	} {
+		for name, request := range map[string]string{
+			"75": head75, "76": head76 + key3, "http": "GET /demo HTTP/1.1\r\nHost: example.com\r\n\r\n",
+			"13": with(head75, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"),
+		} {
+			t.Run(test.id+"-"+name, func(t *testing.T) {
+				front := listen(t)
+				if test.tls {
+					front = secureListener{front}
+				}
+				if test.options == nil {
+					test.options = func(*translate.Options) {}
+				}
+				r := newRigOn(t, front, test.options)
+				c := r.dial()
+				c.say(strings.Replace(request, "\r\n\r\n", "\r\n"+test.lines+"\r\n", 1))
+				header := r.backend.next().request.Header
+				for name, want := range map[string]string{"X-Forwarded-Proto": test.proto, "X-Forwarded-Host": test.host} {
+					if got := strings.Join(header[name], "|"); got != want {
+						t.Errorf("%s: %q, want %q", name, got, want)
+					}
+				}
+				for _, name := range []string{"Forwarded", "X-Forwarded-Port", "X-Forwarded-Ssl", "X-Forwarded-Scheme"} {
+					want := test.kept && strings.Contains(test.lines, name+":")
+					if got := header.Get(name); (got != "") != want {
+						t.Errorf("%s: %q, want it: %t", name, got, want)
 					}
 				}
 			})

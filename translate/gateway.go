@@ -71,6 +71,8 @@ func New(o Options) *Gateway {
 		ConnContext:       connContext,
 		ConnState:         nextHead,
 		ErrorLog:          o.Logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn}),
+
+		DisableGeneralOptionsHandler: true, // OPTIONS * is for the backend
 	}
 	return g
 }

@@ -51,10 +51,24 @@ func (c *headConn) Read(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.complete {
+		before := len(c.head)
 		c.head = append(c.head, p[:n]...)
-		c.complete = len(c.head) > c.limit || bytes.Contains(c.head, []byte("\r\n\r\n"))
+		c.complete = len(c.head) > c.limit || headEnd(c.head[max(0, before-2):]) >= 0
 	}
 	return n, err
+}
+
+// headEnd is where the blank line begins that ends a head, -1 if there is none.
+// To net/http a line may end with a bare LF (RFC 9112 section 2.2).
+func headEnd(b []byte) int {
+	end := bytes.Index(b, []byte("\n\r\n"))
+	if bare := bytes.Index(b, []byte("\n\n")); bare >= 0 && (end < 0 || bare < end) {
+		end = bare
+	}
+	if end < 0 {
+		return -1
+	}
+	return end + 1
 }
 
 type headKey struct{}
@@ -75,8 +89,7 @@ func nextHead(c net.Conn, state http.ConnState) {
 }
 
 // rawHead is the head of the request as it was received, nil if the request
-// was pipelined behind another one, has lines without CR, or was not served by
-// Gateway.Serve.
+// was pipelined behind another one or was not served by Gateway.Serve.
 func rawHead(r *http.Request) []byte {
 	hc, ok := r.Context().Value(headKey{}).(*headConn)
 	if !ok {
@@ -84,11 +97,11 @@ func rawHead(r *http.Request) []byte {
 	}
 	hc.mu.Lock()
 	defer hc.mu.Unlock()
-	end := bytes.Index(hc.head, []byte("\r\n\r\n"))
+	end := headEnd(hc.head)
 	if end < 0 || !bytes.HasPrefix(hc.head, []byte(r.Method+" "+r.RequestURI+" ")) {
 		return nil
 	}
-	return hc.head[:end+2]
+	return hc.head[:end]
 }
 
 // secure reports whether the client's side of the connection is TLS: it ends

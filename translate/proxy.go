@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -22,12 +23,12 @@ import (
 // for byte; one that is neither a path nor the * of OPTIONS is for a forward
 // proxy, which this is not.
 func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
-	if _, err := legacy.Resource(r); err != nil && r.RequestURI != "*" {
-		g.refuse(w, r, legacy.HTTP, handshakeRefusal(err))
-		return
-	}
 	if r.ProtoMajor != 1 { // the preface of HTTP/2 would reach the backend as a request
 		g.refuse(w, r, legacy.HTTP, refusal{reason: Reason(legacy.HTTPVersion), status: http.StatusHTTPVersionNotSupported})
+		return
+	}
+	if _, err := legacy.Resource(r); err != nil && !ofServer(r) {
+		g.refuse(w, r, legacy.HTTP, handshakeRefusal(err))
 		return
 	}
 	if twoLengths(r) {
@@ -35,6 +36,33 @@ func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
 	}
 	g.count(func(s *Stats) { s.Requests++ })
 	g.proxy.ServeHTTP(w, r)
+}
+
+// A body is that of a plain request on its way to the backend.
+type body struct {
+	io.ReadCloser
+	closed, bad atomic.Bool
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF && !b.closed.Load() {
+		b.bad.Store(true) // it is not as its head says
+	}
+	return n, err
+}
+
+func (b *body) Close() error {
+	b.closed.Store(true)
+	return b.ReadCloser.Close()
+}
+
+// ofServer reports whether a request is about the server as a whole: OPTIONS *,
+// for which a URL without a path stands too (RFC 9112 section 3.2.4).
+func ofServer(r *http.Request) bool {
+	u := r.URL
+	return r.Method == http.MethodOptions &&
+		(r.RequestURI == "*" || u.Host != "" && u.Path == "" && u.RawQuery == "" && !u.ForceQuery)
 }
 
 // twoLengths reports whether a chunked request has a Content-Length too, or may
@@ -52,16 +80,17 @@ func twoLengths(r *http.Request) bool {
 // It upgrades to nothing: a 101 is only ever the answer to a handshake that
 // this package has checked.
 func (g *Gateway) newProxy() http.Handler {
-	o := &g.options
-	dialer := net.Dialer{Timeout: o.Timeouts.Dial}
 	scheme := "http"
-	if o.Backend.TLS != nil {
+	if g.options.Backend.TLS != nil {
 		scheme = "https"
 	}
 	return &httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.Out.URL = g.backendURL(scheme, p.In)
 			p.Out.Host = g.backendHost(p.In)
+			if p.Out.Body != nil {
+				p.Out.Body = &body{ReadCloser: p.Out.Body}
+			}
 			p.Out.Trailer = p.In.Trailer // has its values when the body has been read
 			delete(p.Out.Header, "Upgrade")
 			delete(p.Out.Header, "Connection")
@@ -69,13 +98,13 @@ func (g *Gateway) newProxy() http.Handler {
 			g.setForwarded(p.Out.Header, p.In)
 		},
 		Transport: &http.Transport{
-			DialContext:           dialer.DialContext,
-			TLSClientConfig:       o.Backend.TLS,
-			TLSHandshakeTimeout:   o.Timeouts.Dial,
-			MaxIdleConnsPerHost:   64,
-			IdleConnTimeout:       30 * time.Second,
-			ExpectContinueTimeout: time.Second,
-			DisableCompression:    true,
+			DialContext:            g.connect,
+			DialTLSContext:         g.connect,
+			MaxIdleConnsPerHost:    64,
+			IdleConnTimeout:        30 * time.Second,
+			ExpectContinueTimeout:  time.Second,
+			DisableCompression:     true,
+			MaxResponseHeaderBytes: maxAnswer,
 		},
 		ModifyResponse: refuseSwitch,
 		ErrorHandler:   g.notProxied,
@@ -83,14 +112,26 @@ func (g *Gateway) newProxy() http.Handler {
 	}
 }
 
+// maxAnswer bounds the head of the backend's answer to a plain request.
+const maxAnswer = 1 << 20
+
+// connect opens a connection to the backend for plain HTTP. There is only the
+// one that is configured.
+func (g *Gateway) connect(ctx context.Context, _, _ string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, g.options.Timeouts.Dial)
+	defer cancel()
+	return g.options.Backend.Connect(ctx)
+}
+
 // backendURL is the URL whose request line has the client's own target. A url.URL
 // spells a path its own way, but for one that it takes for opaque.
 func (g *Gateway) backendURL(scheme string, r *http.Request) *url.URL {
 	u := &url.URL{Scheme: scheme, Host: g.options.Backend.Address}
-	target, err := legacy.Resource(r)
-	if err != nil {
-		target = r.RequestURI
+	if ofServer(r) {
+		u.Opaque = "*"
+		return u
 	}
+	target, _ := legacy.Resource(r)
 	path, query, found := strings.Cut(target, "?")
 	u.RawQuery, u.ForceQuery = query, found && query == ""
 	if u.Opaque = g.options.PathPrefix + path; strings.HasPrefix(u.Opaque, "//") {
@@ -102,7 +143,7 @@ func (g *Gateway) backendURL(scheme string, r *http.Request) *url.URL {
 // copyForwarded puts back what ReverseProxy removed: setForwarded decides who
 // is to be believed.
 func copyForwarded(out, in http.Header) {
-	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+	for _, name := range forwardedFields {
 		if values, ok := in[name]; ok {
 			out[name] = values
 		}
@@ -125,12 +166,11 @@ func (g *Gateway) notProxied(w http.ResponseWriter, r *http.Request, err error) 
 	if r.Context().Err() != nil {
 		panic(http.ErrAbortHandler) // the client left; there is nobody to answer
 	}
-	ref := refusal{reason: Reason(modern.Unreachable), status: http.StatusBadGateway}
-	switch {
-	case errors.Is(err, errSwitched):
-		ref.reason = Reason(modern.BadAnswer)
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		ref = refusal{reason: Reason(modern.DialTimeout), status: http.StatusGatewayTimeout}
+	failed := &modern.DialError{Reason: modern.BadAnswer}
+	errors.As(err, &failed) // there was no connection
+	ref := refusal{reason: Reason(failed.Reason), status: failed.Status()}
+	if b, ok := r.Body.(*body); ok && b.bad.Load() {
+		ref = refusal{reason: BadBody, status: http.StatusBadRequest}
 	}
 	g.count(func(s *Stats) { s.refused(legacy.HTTP, ref.reason) })
 	g.logger.Warn("request not proxied", "client", r.RemoteAddr, "path", hclog.Quote(r.URL.Path), "status", ref.status, "reason", string(ref.reason), "error", err)

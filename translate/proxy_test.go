@@ -3,6 +3,7 @@ package translate_test
 import (
 	"bufio"
 	"crypto/rand"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,7 +12,9 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/ws76/ws76/legacy"
 	"github.com/ws76/ws76/translate"
 )
 
@@ -36,6 +39,7 @@ func TestProxyTargets(t *testing.T) {
 		{"/empty?", "/app/empty?"},
 		{"//twice", "/app//twice"},
 		{"http://other.example/abs?q", "/app/abs?q"},
+		{"http://other.example", "/app/"},
 	} {
 		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", c.target)
 		resp, err := http.ReadResponse(br, nil)
@@ -45,6 +49,41 @@ func TestProxyTargets(t *testing.T) {
 		if body, _ := io.ReadAll(resp.Body); string(body) != c.want {
 			t.Errorf("%s: the backend saw %q, want %q", c.target, body, c.want)
 		}
+	}
+}
+
+// OPTIONS * asks the server as a whole, so no prefix goes before it, and the
+// backend is the one to answer (RFC 9112 section 3.2.4). Nothing else has that
+// target.
+func TestProxyOptions(t *testing.T) {
+	for _, c := range []struct{ method, target, want string }{
+		{"OPTIONS", "*", "OPTIONS *"},
+		{"OPTIONS", "http://h", "OPTIONS *"},
+		{"OPTIONS", "http://h/", "OPTIONS /app/"},
+		{"OPTIONS", "http://h?q", "OPTIONS /app/?q"},
+		{"OPTIONS", "/", "OPTIONS /app/"},
+		{"GET", "*", ""},
+		{"PUT", "*", ""},
+	} {
+		t.Run(c.method+" "+c.target, func(t *testing.T) {
+			r := newRig(t, func(o *translate.Options) { o.PathPrefix = "/app" })
+			client := r.dial()
+			client.say(c.method + " " + c.target + " HTTP/1.1\r\nHost: h\r\n\r\n")
+			if c.want == "" {
+				checkRefusal(t, client, 400, "bad-target")
+				r.backend.untouched()
+				return
+			}
+			b := r.backend.next()
+			if got := b.request.Method + " " + b.request.RequestURI; got != c.want {
+				t.Errorf("the backend saw %q, want %q", got, c.want)
+			}
+			b.say("HTTP/1.1 204 No Content\r\nAllow: GET\r\n\r\n")
+			resp, err := http.ReadResponse(client.br, nil)
+			if err != nil || resp.StatusCode != http.StatusNoContent || resp.Header.Get("Allow") != "GET" {
+				t.Errorf("answer %v, %v; want the backend's", resp, err)
+			}
+		})
 	}
 }
 
@@ -220,6 +259,84 @@ func TestProxyBackendAway(t *testing.T) {
 	defer resp.Body.Close()
 	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusBadGateway || !strings.Contains(string(body), "backend-unreachable") {
 		t.Errorf("answer %s %q", resp.Status, body)
+	}
+}
+
+// A backend that is there and does not answer in HTTP is another fault than one
+// that is not there.
+func TestProxyBadAnswers(t *testing.T) {
+	for name, answer := range map[string]string{
+		"nothing":        "",
+		"not-http":       "SSH-2.0-OpenSSH_9.9\r\n",
+		"not-a-status":   "HTTP/1.1 abc\r\n\r\n",
+		"end-in-line":    "HTTP/1.1 20",
+		"end-in-head":    "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n",
+		"two-lengths":    "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+		"endless-head":   "HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", 400_000),
+		"end-in-interim": "HTTP/1.1 103 Early Hints\r\n\r\n",
+	} {
+		for _, method := range []string{"GET", "POST"} {
+			t.Run(name+"-"+method, func(t *testing.T) {
+				r := newRig(t)
+				c := r.dial()
+				c.say(method + " / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi")
+				b := r.backend.next()
+				io.WriteString(b, answer) // not all of it may be taken
+				b.Close()
+				resp, err := http.ReadResponse(c.br, nil)
+				for err == nil && resp.StatusCode/100 == 1 {
+					resp, err = http.ReadResponse(c.br, nil)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 502 || !strings.Contains(string(body), ": backend-bad-answer\n") {
+					t.Errorf("answer %s %q", resp.Status, body)
+				}
+				r.refused(legacy.HTTP, "backend-bad-answer")
+			})
+		}
+	}
+}
+
+// A body that is none is its client's fault, and what follows it is no request.
+func TestProxyBadBodies(t *testing.T) {
+	address := proxied(t, func(_ http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadAll(r.Body); err == nil {
+			t.Error("the backend got a whole body")
+		}
+	}, nil)
+	for _, body := range []string{"zz\r\nhello\r\n", "5\r\nhelloX\r\n", "0\r\nno trailer\r\n\r\n"} {
+		conn := dialTCP(t, address)
+		fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%sGET / HTTP/1.1\r\nHost: h\r\n\r\n", body)
+		answer, err := io.ReadAll(conn)
+		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") || !strings.Contains(string(answer), ": bad-body\n") || strings.Count(string(answer), "HTTP/1.1 ") != 1 {
+			t.Errorf("%q: answer %q, %v", body, answer, err)
+		}
+	}
+}
+
+// A backend whose TLS cannot be agreed on is as good as away, and one that is
+// silent is late.
+func TestProxyBackendTLS(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer string
+		status int
+		reason translate.Reason
+	}{
+		"no-tls": {"HTTP/1.1 400 Bad Request\r\n\r\n", 502, "backend-unreachable"},
+		"silent": {"", 504, "backend-timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, func(o *translate.Options) {
+				o.Backend.TLS = &tls.Config{ServerName: "h"}
+				o.Timeouts.Dial = 100 * time.Millisecond
+			})
+			c := r.dial()
+			c.say("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+			r.backend.connected().say(test.answer)
+			checkRefusal(t, c, test.status, test.reason)
+		})
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 	TooManyOfClient    Reason = "too-many-of-client"
 	TooManyHandshakes  Reason = "too-many-handshakes"
 	ShuttingDown       Reason = "shutting-down"
+	BadBody            Reason = "bad-body"
 	ClientLeft         Reason = "client-left"
 )
 
@@ -48,6 +49,7 @@ var sentences = map[Reason]string{
 	TooManyOfClient:    "this client has as many connections as this gateway is configured to accept of one address",
 	TooManyHandshakes:  "this second brought as many opening handshakes as this gateway is configured to accept",
 	ShuttingDown:       "this gateway is shutting down; connect again",
+	BadBody:            "the body of the request is not as its head announces it",
 	ClientLeft:         "the client left before its opening handshake was complete",
 	ClientClosed:       "the client closed in the way of its dialect",
 	ClientGone:         "the client closed TCP between two messages without a closing handshake, as most browsers with -76 do",

@@ -260,6 +260,9 @@ func TestClientGoneWhileDialling(t *testing.T) {
 				t.Errorf("after %v", took)
 			}
 			r.log.want(t, "opening handshake not completed", map[string]any{"reason": "client-left", "dialect": test.d.String()})
+			if line := r.log.find(t, "opening handshake not completed"); !strings.Contains(fmt.Sprint(line["error"]), "dial-cancelled") {
+				t.Errorf("the log says %v, want dial-cancelled", line["error"])
+			}
 		})
 	}
 }

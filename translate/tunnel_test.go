@@ -168,6 +168,43 @@ func TestTunnelGluedFrames(t *testing.T) {
 	}
 }
 
+// A Connection that names fields of the handshake takes none of them away, on
+// either side, and an expectation, which is of a body, goes no further. What
+// broke: the backend saw no Origin, or no key.
+func TestTunnelConnectionNamesFields(t *testing.T) {
+	for _, version := range []string{"7", "8", "13"} {
+		t.Run(version, func(t *testing.T) {
+			r := newRig(t)
+			c := r.dial()
+			c.say("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nOrigin: http://page.example\r\nX-Secret: 1\r\n" +
+				"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: chat\r\nSec-WebSocket-Version: " + version + "\r\nExpect: 100-continue\r\n" +
+				"Connection: Upgrade, Origin, sec-websocket-key, Sec-WebSocket-Version, Sec-WebSocket-Protocol, X-Secret\r\n\r\n")
+			b := r.backend.next()
+			for name, want := range map[string]string{
+				"Origin": "http://page.example", "Sec-Websocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-Websocket-Version": "13",
+				"Sec-Websocket-Protocol": "chat", "X-Secret": "", "Connection": "Upgrade", "Expect": "",
+			} {
+				if got := strings.Join(b.request.Header[name], "|"); got != want {
+					t.Errorf("the backend saw %s %q, want %q", name, got, want)
+				}
+			}
+			b.say(strings.Replace(b.switching("Sec-WebSocket-Protocol: chat\r\nX-Secret: 1\r\n"),
+				"Connection: Upgrade", "Connection: Upgrade, Sec-WebSocket-Accept, Sec-WebSocket-Protocol, X-Secret", 1))
+			resp, err := http.ReadResponse(c.br, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, want := range map[string]string{
+				"Sec-Websocket-Accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "Sec-Websocket-Protocol": "chat", "X-Secret": "", "Connection": "Upgrade",
+			} {
+				if got := strings.Join(resp.Header[name], "|"); got != want {
+					t.Errorf("the client saw %s %q, want %q", name, got, want)
+				}
+			}
+		})
+	}
+}
+
 // The handshakes of Firefox 6-8, Chrome 14 and Flash work with a backend that
 // knows version 13 only, and so do lengths and close codes of their time.
 func TestTunnelOldVersions(t *testing.T) {

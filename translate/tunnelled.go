@@ -3,6 +3,7 @@ package translate
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -24,10 +25,7 @@ type tunnelled struct {
 
 func newTunnelled(g *Gateway, r *http.Request, d legacy.Dialect) (opening, error) {
 	target, err := legacy.Resource(r)
-	if err == nil {
-		err = legacy.CheckBody(r, d)
-	}
-	if err != nil {
+	if err := cmp.Or(err, legacy.CheckHead(rawHead(r)), legacy.CheckBody(r, d)); err != nil {
 		return nil, err
 	}
 	return &tunnelled{d, target, g, r}, nil

@@ -69,7 +69,7 @@ func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	if err := a.backend.check(); err != nil {
-		http.Error(w, "backend-unreachable: WS76_BACKEND cannot be connected to: "+err.Error(), http.StatusServiceUnavailable)
+		http.Error(w, "WS76_BACKEND: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}
 	fmt.Fprintln(w, "ok")

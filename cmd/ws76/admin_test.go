@@ -49,7 +49,7 @@ func TestReadyKnowsTheBackend(t *testing.T) {
 		t.Error("the backend was asked more than once")
 	}
 	stale()
-	ask(http.StatusServiceUnavailable, "backend-unreachable: WS76_BACKEND cannot be connected to: ")
+	ask(http.StatusServiceUnavailable, "WS76_BACKEND: dial backend: the backend cannot be connected to (backend-unreachable): ")
 	a.notReady()
 	ask(http.StatusServiceUnavailable, "draining: ")
 }

@@ -55,7 +55,7 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 func checkBackend(ctx context.Context, c *Config, dialer modern.Dialer, path string, stdout io.Writer) error {
 	conn, err := dialer.Connect(ctx)
 	if err != nil {
-		return fmt.Errorf("WS76_BACKEND: %s cannot be connected to: %w; clients would get 502 or 504. Is the app running, and is this its address?", dialer.Address, err)
+		return fmt.Errorf("WS76_BACKEND at %s: %w; clients would get 502 or 504: is the app running, and is this its address?", dialer.Address, err)
 	}
 	if secure, ok := conn.(*tls.Conn); ok {
 		fmt.Fprintf(stdout, "ok: %s speaks %s and its certificate is right\n", dialer.Address, tls.VersionName(secure.ConnectionState().Version))
