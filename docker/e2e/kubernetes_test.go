@@ -46,12 +46,12 @@ type application struct {
 
 // kustomize builds a kustomization that stands beside docker/kubernetes, and
 // decodes what comes of it as strictly as an API server that is asked to.
-func kustomize(t *testing.T, kustomization string) *application {
+func kustomize(t *testing.T, text string) *application {
 	t.Helper()
 	a := &application{}
 	kinds := map[string]any{"Deployment": &a.deployment, "Service": &a.service, "PodDisruptionBudget": &a.budget, "PodMonitor": &a.monitor}
 	fs := filesys.MakeFsInMemory()
-	if err := fs.WriteFile("/mine/kustomization.yaml", []byte(kustomization)); err != nil {
+	if err := fs.WriteFile("/mine/kustomization.yaml", []byte(text)); err != nil {
 		t.Fatal(err)
 	}
 	here := filepath.Join(root, "docker", "kubernetes")
@@ -106,11 +106,14 @@ func decode(text []byte, into any) error {
 	return err
 }
 
-var kustomizations = []struct {
+// A kustomization is a way to use docker/kubernetes.
+type kustomization struct {
 	name, text string
 	first      string // the container that starts first, and ends last
 	monitored  bool
-}{
+}
+
+var kustomizations = []kustomization{
 	{"base", "resources: [kubernetes]", "ws76", false},
 	{"monitor", "resources: [kubernetes]\ncomponents: [kubernetes/monitor]", "ws76", true},
 	{"drain-first", "resources: [kubernetes]\ncomponents: [kubernetes/drain-first, kubernetes/monitor]", "app", true},
@@ -406,12 +409,7 @@ func TestKubernetesProblems(t *testing.T) {
 		},
 	} {
 		for _, c := range changes {
-			k := kustomizations[slices.IndexFunc(kustomizations, func(k struct {
-				name, text, first string
-				monitored         bool
-			}) bool {
-				return k.first == first && k.monitored
-			})]
+			k := kustomizations[slices.IndexFunc(kustomizations, func(k kustomization) bool { return k.first == first && k.monitored })]
 			a := kustomize(t, k.text)
 			c.change(a)
 			problems := strings.Join(a.problems(t, first), "\n")

@@ -9,7 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
@@ -132,7 +132,7 @@ func (q *query) selector(s *parser.VectorSelector, rated bool, complain func(str
 	}
 	for _, matcher := range s.LabelMatchers {
 		switch {
-		case matcher.Name == labels.MetricName || slices.Contains(scraped, matcher.Name):
+		case matcher.Name == model.MetricNameLabel || slices.Contains(scraped, matcher.Name):
 		case !slices.Contains(m.labels, matcher.Name):
 			complain("%s has no label %s", name, matcher.Name)
 		default:

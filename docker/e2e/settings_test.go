@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -15,34 +16,50 @@ import (
 // root is the repository, seen from here.
 var root = filepath.Join("..", "..")
 
+// help is what ws76 says of itself.
+var help = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command(program, "help").Output()
+	return string(out), err
+})
+
 // settings is the variables that ws76 has, with their defaults.
 func settings(t *testing.T) map[string]string {
 	t.Helper()
-	out, err := exec.Command(program, "help").Output()
+	text, err := help()
 	if err != nil {
 		t.Fatalf("ws76 help: %v", err)
 	}
 	defaults := map[string]string{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `(WS76_[A-Z0-9_]+)` \\| (?:`([^`]*)`)? \\|").FindAllStringSubmatch(string(out), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `(WS76_[A-Z0-9_]+)` \\| (?:`([^`]*)`)? \\|").FindAllStringSubmatch(text, -1) {
 		defaults[row[1]] = row[2]
 	}
 	if len(defaults) < 20 {
-		t.Fatalf("ws76 help has a table of %d variables:\n%s", len(defaults), out)
+		t.Fatalf("ws76 help has a table of %d variables:\n%s", len(defaults), text)
 	}
 	return defaults
 }
 
-// accepted has ws76 judge an environment.
+// judged is what ws76 has said of environments.
+var judged = map[string]error{}
+
+// accepted has ws76 judge an environment, once: with the race detector it takes
+// a second to start.
 func accepted(environment map[string]string) error {
+	key := fmt.Sprint(environment)
+	if err, ok := judged[key]; ok {
+		return err
+	}
 	cmd := exec.Command(program, "check")
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "WS76_") })
 	for name, value := range environment {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("ws76 check: %v: %s", err, out)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("ws76 check: %v: %s", err, out)
 	}
-	return nil
+	judged[key] = err
+	return err
 }
 
 // effective is a duration as it is set, else by default.
