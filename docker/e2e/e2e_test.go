@@ -1,4 +1,5 @@
-// Package e2e has the tests of ws76 that need a browser of today.
+// Package e2e has the tests of ws76 that need a browser of today, and those of
+// the files beside it that others read: Kubernetes, systemd, Grafana, Prometheus.
 package e2e
 
 import (
