@@ -150,15 +150,17 @@ func startGateway(t *testing.T, variables ...string) gateway {
 // logged is the next line of the log with this message.
 func (g gateway) logged(message string) map[string]any {
 	g.t.Helper()
-	var fields map[string]any
-	_, err := g.next(func(line string) bool {
-		fields = nil
-		return json.Unmarshal([]byte(line), &fields) == nil && fields["@message"] == message
-	})
+	line, err := g.next(func(line string) bool { return fields(line)["@message"] == message })
 	if err != nil {
 		g.t.Fatalf("wait for %q: %v", message, err)
 	}
-	return fields
+	return fields(line)
+}
+
+// fields are those of a line of the log; a line that is not JSON has none.
+func fields(line string) (of map[string]any) {
+	json.Unmarshal([]byte(line), &of)
+	return of
 }
 
 // says compares fields of a line of the log.
