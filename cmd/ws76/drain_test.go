@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -118,25 +117,6 @@ func TestDrainDelay(t *testing.T) {
 	for _, p := range c.pairs {
 		if up, down := p.up.read.Load(), p.down.read.Load(); up != 1 || down != 1 && p != leaver {
 			t.Errorf("%d, a client of %s: %d messages up and %d down arrived, want one each", p.number, p.dialect, up, down)
-		}
-	}
-}
-
-// awaitReady waits until /readyz has a status.
-func awaitReady(t *testing.T, admin string, status int) {
-	t.Helper()
-	eventually(t, fmt.Sprintf("/readyz with %d", status), func() bool {
-		got, _ := get(t, "http://"+admin+"/readyz")
-		return got == status
-	})
-}
-
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !condition(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("there is no %s", what)
 		}
 	}
 }

@@ -42,7 +42,12 @@ type process struct {
 // startProcess starts ws76 serve and waits until it serves. Where variables
 // are not set otherwise, it listens on any port, and has no admin port.
 func startProcess(variables ...string) (*process, error) {
-	p := &process{cmd: exec.Command("ws76", "serve"), lines: make(chan string, 4096), exit: make(chan struct{})}
+	return startCommand(exec.Command("ws76", "serve"), variables...)
+}
+
+// startCommand is startProcess for a command that becomes ws76 serve.
+func startCommand(cmd *exec.Cmd, variables ...string) (*process, error) {
+	p := &process{cmd: cmd, lines: make(chan string, 4096), exit: make(chan struct{})}
 	p.cmd.Env = append(environment(), hasty, "WS76_LISTEN=127.0.0.1:0", "WS76_ADMIN=off", "WS76_LOG_FORMAT=json")
 	p.cmd.Env = append(p.cmd.Env, variables...)
 	stderr, err := p.cmd.StderrPipe()
@@ -140,6 +145,11 @@ type gateway struct {
 func startGateway(t *testing.T, variables ...string) gateway {
 	t.Helper()
 	p, err := startProcess(variables...)
+	return belongs(t, p, err)
+}
+
+func belongs(t *testing.T, p *process, err error) gateway {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
