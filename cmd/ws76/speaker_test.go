@@ -44,21 +44,30 @@ func (e *refusedError) Error() string { return fmt.Sprintf("refused with %d: %q"
 
 // speak connects and completes the opening handshake of a dialect.
 func speak(address string, d legacy.Dialect, target string) (*speaker, error) {
-	conn, err := net.DialTimeout("tcp", address, patience)
+	s, err := connect(&net.Dialer{}, address, d)
 	if err != nil {
 		return nil, err
 	}
-	s := &speaker{TCPConn: conn.(*net.TCPConn), dialect: d, br: bufio.NewReader(conn)}
-	s.SetDeadline(time.Now().Add(patience))
-	if err := s.open(address, target); err != nil {
-		conn.Close()
+	if err := s.open(target); err != nil {
+		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *speaker) open(address, target string) error {
-	head, answered := s.handshake(address, target)
+// connect is a speaker that has said nothing yet.
+func connect(dialer *net.Dialer, address string, d legacy.Dialect) (*speaker, error) {
+	conn, err := dialer.Dial("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	conn.SetDeadline(time.Now().Add(patience))
+	return &speaker{TCPConn: conn.(*net.TCPConn), dialect: d, br: bufio.NewReader(conn)}, nil
+}
+
+// open completes the opening handshake.
+func (s *speaker) open(target string) error {
+	head, answered := s.handshake(target)
 	if _, err := s.Write(head); err != nil {
 		return err
 	}
@@ -71,7 +80,8 @@ func (s *speaker) open(address, target string) error {
 }
 
 // handshake is the request of a dialect, and reads the 101.
-func (s *speaker) handshake(address, target string) (head []byte, answered func() error) {
+func (s *speaker) handshake(target string) (head []byte, answered func() error) {
+	address := s.RemoteAddr().String()
 	if s.dialect.Legacy() {
 		r := legacy.NewRequest(s.dialect, &url.URL{Scheme: "ws", Host: address, Path: target})
 		head := r.AppendHead(nil)
