@@ -140,7 +140,7 @@ func TestCyclesLeaveNothing(t *testing.T) {
 	const cycles, workers = 10_000, 64
 	for _, v := range villains {
 		t.Run(v.name, func(t *testing.T) {
-			g, admin := adminGateway(t, "WS76_BACKEND=http://"+v.start(t), "WS76_CLOSE_TIMEOUT=1s")
+			g, admin := adminGateway(t, "WS76_BACKEND=http://"+v.start(t), "WS76_CLOSE_TIMEOUT=1s", "WS76_DRAIN_TIMEOUT=10s")
 			g.summarize()
 			_, before := scrape(t, admin)
 			todo := make(chan int)
@@ -179,6 +179,10 @@ func TestCyclesLeaveNothing(t *testing.T) {
 			}
 			if v.reason == "" && opened < float64(stayed) || opened != closed {
 				t.Errorf("%v connections were opened, %v closed, want at least %d", opened, closed, stayed)
+			}
+			terminate(t, g)
+			if status := g.ended(); status != exitOK {
+				t.Errorf("exit status %d, want %d: somebody is still counted as connected", status, exitOK)
 			}
 			t.Logf("%v refused, %v opened; at the end %s goroutines and %s descriptors", refused, opened, after["go_goroutines"], after["process_open_fds"])
 		})
