@@ -75,6 +75,11 @@ func (b *bridge) start() {
 
 func (b *bridge) ended() bool { return b.closing.Load() != nil }
 
+func (b *bridge) endedByGateway() bool {
+	e := b.closing.Load()
+	return e != nil && e.By == ByGateway
+}
+
 // end ends the bridge, once: both sides hear it in their own words, and from
 // now on everything that waits is over within the close timeout.
 func (b *bridge) end(e End) {
@@ -84,6 +89,11 @@ func (b *bridge) end(e End) {
 	limit := time.Now().Add(b.limits.Close)
 	b.client.hurry(limit)
 	b.backend.hurry(limit)
+	if e.By == ByGateway { // nobody asked for it: each pump says goodbye when it has carried what had come
+		b.client.wake()
+		b.backend.wake()
+		return
+	}
 	go b.tellClient(e)
 	if e.gone {
 		b.tellBackend(e) // by the client's own pump, which is over

@@ -277,6 +277,17 @@ func (l *lab) opened(d legacy.Dialect) {
 	l.clientGets(labAnswer76 + labDigest)
 }
 
+// ending reports, when nothing moves any more, whether the bridge is to end.
+func (l *lab) ending() bool {
+	synctest.Wait()
+	l.gw.mu.Lock()
+	defer l.gw.mu.Unlock()
+	for b := range l.gw.bridges {
+		return b.ended()
+	}
+	return true
+}
+
 func (l *lab) clientSays(s string)  { io.WriteString(l.client, s) }
 func (l *lab) backendSays(s string) { io.WriteString(l.backend, s) }
 

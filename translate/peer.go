@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"math"
 	"net"
 	"os"
 	"sync"
@@ -102,10 +103,27 @@ func (p *peer) hurry(limit time.Time) {
 	p.conn.SetDeadline(limit)
 }
 
-// overdue reports whether the closing handshake should be over.
-func (p *peer) overdue() bool {
-	limit := p.limit.Load()
-	return limit != nil && time.Now().After(*limit)
+// lastCall is how long, at the gateway's own end, a connection that is not a
+// bare socket is read for what had come before: it cannot say that there is
+// nothing.
+const lastCall = 10 * time.Millisecond
+
+// wake ends a read that waits; the pump that it belongs to reads on.
+func (p *peer) wake() {
+	wait := lastCall
+	if p.raw != nil {
+		wait = 0
+	}
+	p.conn.SetReadDeadline(time.Now().Add(wait))
+}
+
+// left is how long the closing handshake may still take; it has not begun if
+// that is for ever.
+func (p *peer) left() time.Duration {
+	if limit := p.limit.Load(); limit != nil {
+		return time.Until(*limit)
+	}
+	return math.MaxInt64
 }
 
 // goodbye writes the last bytes, unless they would go inside a message, and

@@ -3,6 +3,7 @@ package translate
 import (
 	"errors"
 	"io"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -53,6 +54,8 @@ type pump struct {
 	n    int               // bytes in it
 	rest []byte            // what in held when it was given back
 	deaf bool              // dst is broken: what comes is read and dropped
+	woke bool              // by the gateway's own end
+	told bool              // dst has the goodbye of the gateway's own end
 
 	// Written by the goroutine of run, read by anybody.
 	messages, bytes, reads atomic.Int64
@@ -69,11 +72,23 @@ func (p *pump) run() {
 	p.start()
 	if p.src.raw == nil {
 		p.runBuffered()
-	} else if err := p.src.raw.Read(p.enter); err != nil {
-		p.sourceEnded(err)
+	} else {
+		p.runRaw()
 	}
 	p.drop()
+	p.farewell()
 	p.b.leave()
+}
+
+// runRaw waits for a bare socket to be readable, and has step read it.
+func (p *pump) runRaw() {
+	err := p.src.raw.Read(p.enter)
+	if p.wakes(err) {
+		err = p.src.raw.Read(p.enter)
+	}
+	if err != nil {
+		p.sourceEnded(err)
+	}
 }
 
 // start carries what had been read before.
@@ -97,11 +112,15 @@ func (p *pump) step(fd uintptr) (done bool) {
 			p.n += n
 			p.reads.Add(1)
 			p.move()
-			if p.src.overdue() {
-				return true // a source that never pauses never meets its deadline
+			switch left := p.src.left(); { // a source that never pauses never meets its deadline
+			case left < 0:
+				return true
+			case left < p.b.limits.Close/2:
+				p.farewell()
 			}
 		case err == syscall.EAGAIN:
 			p.unload()
+			p.farewell()
 			return false
 		case err != syscall.EINTR:
 			p.sourceEnded(err)
@@ -132,11 +151,38 @@ func (p *pump) runBuffered() {
 			p.reads.Add(1)
 			p.move()
 		}
-		if err != nil {
+		if p.wakes(err) {
+			p.farewell()
+		} else if err != nil {
 			p.sourceEnded(notEOF(err))
 			return
 		}
 		p.unload()
+	}
+}
+
+// wakes reports whether a read was ended by the gateway's own end, which is
+// once; then the source can be read again for the closing handshake.
+func (p *pump) wakes(err error) bool {
+	if p.woke || !p.b.endedByGateway() || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return false
+	}
+	p.woke = true
+	p.src.conn.SetReadDeadline(time.Now().Add(min(p.b.limits.Close, p.src.left())))
+	return true
+}
+
+// farewell says the goodbye of the gateway's own end, behind what has been
+// carried.
+func (p *pump) farewell() {
+	if p.told || !p.b.endedByGateway() {
+		return
+	}
+	p.told = true
+	if e := *p.b.closing.Load(); p.dst == &p.b.client {
+		p.b.tellClient(e)
+	} else {
+		p.b.tellBackend(e)
 	}
 }
 
@@ -165,8 +211,8 @@ func (p *pump) drop() {
 }
 
 // move translates what the buffer holds and writes the result, once unless it
-// is longer than a buffer. After the end of the bridge nothing is written any
-// more, but the source's own goodbye is still seen.
+// is longer than a buffer. After the goodbye nothing is written any more, but
+// the source's own is still seen.
 func (p *pump) move() {
 	if p.tr == nil {
 		p.give(p.in[:p.n])
@@ -199,7 +245,7 @@ func (p *pump) move() {
 
 // give writes b, unless the other side can take no more.
 func (p *pump) give(b []byte) {
-	if len(b) == 0 || p.deaf || p.b.ended() && !p.b.tunnel {
+	if len(b) == 0 || p.deaf || p.told || p.b.ended() && !p.b.endedByGateway() && !p.b.tunnel {
 		return
 	}
 	if err := p.dst.write(b, p.tr != nil && p.tr.unfinished()); err != nil {

@@ -149,7 +149,7 @@ func TestIdle(t *testing.T) {
 		t.Run(test.id, func(t *testing.T) {
 			inLab(t, Options{Timeouts: Timeouts{Idle: idle, Ping: test.ping}}, func(l *lab) {
 				l.opened(test.d)
-				for step := 10 * time.Second; !l.client.ended() && time.Since(l.began) < time.Hour; {
+				for step := 10 * time.Second; !l.ending() && time.Since(l.began) < time.Hour; {
 					time.Sleep(step)
 					l.backendSays(pong)
 					if now := time.Since(l.began); now <= test.until && now%(50*time.Second) == 0 {
@@ -157,6 +157,7 @@ func TestIdle(t *testing.T) {
 					}
 				}
 				l.after(test.after)
+				time.Sleep(lastCall)
 				l.clientGets(test.bye)
 				if !strings.HasSuffix(l.frames(), closed1001) {
 					t.Error("the backend got no Close 1001")
@@ -173,7 +174,8 @@ func TestIdle(t *testing.T) {
 // last word and does not, a second later; and when one says nothing, at the
 // close timeout. A peer that talks on changes nothing.
 func TestClosingHandshakeEnds(t *testing.T) {
-	const limit = 5 * time.Second
+	const limit = lastCall + 5*time.Second
+	const left = limit - lastCall // when the answers come
 	for _, test := range []struct {
 		id              string
 		begin           func(l *lab)
@@ -183,22 +185,23 @@ func TestClosingHandshakeEnds(t *testing.T) {
 	}{
 		{"client-answered", func(l *lab) { l.clientSays("\xff\x00") }, "", "\x88\x02\x03\xe8", true, 0},
 		{"client-nobody-ends", func(l *lab) { l.clientSays("\xff\x00") }, "", "\x88\x02\x03\xe8", false, linger},
-		{"client-no-answer", func(l *lab) { l.clientSays("\xff\x00") }, "", "", false, limit},
+		{"client-no-answer", func(l *lab) { l.clientSays("\xff\x00") }, "", "", false, left},
 		{"backend-answered", func(l *lab) { l.backendSays("\x88\x00") }, "\xff\x00", "", true, 0},
 		{"backend-nobody-ends", func(l *lab) { l.backendSays("\x88\x00") }, "\xff\x00", "", false, linger},
-		{"backend-no-answer", func(l *lab) { l.backendSays("\x88\x00") }, "", "", false, limit},
+		{"backend-no-answer", func(l *lab) { l.backendSays("\x88\x00") }, "", "", false, left},
 		{"gateway-answered", (*lab).shutDown, "\xff\x00", "\x88\x02\x03\xe9", true, 0},
 		{"gateway-nobody-ends", (*lab).shutDown, "\xff\x00", "\x88\x02\x03\xe9", false, linger},
-		{"gateway-no-answer", (*lab).shutDown, "", "", false, limit},
-		{"gateway-no-client", (*lab).shutDown, "", "\x88\x02\x03\xe9", false, limit},
-		{"gateway-no-backend", (*lab).shutDown, "\xff\x00", "", false, limit},
-		{"client-talks-on", (*lab).shutDown, flood(4*wireSize, "\x00", "\xff"), "\x88\x02\x03\xe9", false, limit},
-		{"backend-talks-on", (*lab).shutDown, "\xff\x00", flood(4*wireSize, "\x81\x7e\x80\x00", ""), false, limit},
+		{"gateway-no-answer", (*lab).shutDown, "", "", false, left},
+		{"gateway-no-client", (*lab).shutDown, "", "\x88\x02\x03\xe9", false, left},
+		{"gateway-no-backend", (*lab).shutDown, "\xff\x00", "", false, left},
+		{"client-talks-on", (*lab).shutDown, flood(4*wireSize, "\x00", "\xff"), "\x88\x02\x03\xe9", false, left},
+		{"backend-talks-on", (*lab).shutDown, "\xff\x00", flood(4*wireSize, "\x81\x7e\x80\x00", ""), false, left},
 	} {
 		t.Run(test.id, func(t *testing.T) {
 			inLab(t, Options{Timeouts: Timeouts{Close: limit}}, func(l *lab) {
 				l.opened(legacy.Hixie76)
 				test.begin(l)
+				time.Sleep(lastCall)
 				synctest.Wait()
 				go l.clientSays(test.client)
 				go l.backendSays(test.backend)
@@ -252,6 +255,30 @@ func TestWaitingIsCheap(t *testing.T) {
 	})
 }
 
+// What comes before the gateway's own goodbye arrives before it.
+// It was read and dropped.
+func TestLastCall(t *testing.T) {
+	for d, bye := range map[legacy.Dialect]string{legacy.Hixie75: "", legacy.Hixie76: "\xff\x00"} {
+		t.Run(d.String(), func(t *testing.T) {
+			inLab(t, Options{}, func(l *lab) {
+				l.opened(d)
+				l.shutDown()
+				if !l.ending() {
+					t.Fatal("not shut down")
+				}
+				l.backendSays(helloUp)
+				l.clientSays(hello)
+				time.Sleep(lastCall)
+				l.clientGets(hello + bye)
+				l.clientEnded()
+				l.backendGets(helloUp + closed1001)
+				l.hangUp()
+				l.closed(ByGateway, ShuttingDown)
+			})
+		})
+	}
+}
+
 // After FF 00 and Close nothing is said, whatever is still heard.
 func TestNothingAfterGoodbye(t *testing.T) {
 	for _, d := range []legacy.Dialect{legacy.Hixie75, legacy.Hixie76} {
@@ -259,6 +286,7 @@ func TestNothingAfterGoodbye(t *testing.T) {
 			inLab(t, Options{Timeouts: Timeouts{Ping: time.Second}}, func(l *lab) {
 				l.opened(d)
 				l.shutDown()
+				time.Sleep(lastCall)
 				l.clientGets(map[legacy.Dialect]string{legacy.Hixie76: "\xff\x00"}[d])
 				l.backendGets(closed1001)
 				for range 3 {

@@ -18,10 +18,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain makes this test binary a program ws76 for everything that the tests
-// start.
+// TestMain makes this test binary two programs for everything that the tests
+// start: ws76, and a backend for it.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ws76": main})
+	testscript.Main(m, map[string]func(){"ws76": main, "ws76-backend": backendMain})
 }
 
 // The scripts have these besides testscript's own commands:

@@ -42,7 +42,12 @@ type process struct {
 // startProcess starts ws76 serve and waits until it serves. Where variables
 // are not set otherwise, it listens on any port, and has no admin port.
 func startProcess(variables ...string) (*process, error) {
-	p := &process{cmd: exec.Command("ws76", "serve"), lines: make(chan string, 4096), exit: make(chan struct{})}
+	return startCommand(exec.Command("ws76", "serve"), variables...)
+}
+
+// startCommand is startProcess for a command that becomes ws76 serve.
+func startCommand(cmd *exec.Cmd, variables ...string) (*process, error) {
+	p := &process{cmd: cmd, lines: make(chan string, 4096), exit: make(chan struct{})}
 	p.cmd.Env = append(environment(), hasty, "WS76_LISTEN=127.0.0.1:0", "WS76_ADMIN=off", "WS76_LOG_FORMAT=json")
 	p.cmd.Env = append(p.cmd.Env, variables...)
 	stderr, err := p.cmd.StderrPipe()
@@ -140,6 +145,11 @@ type gateway struct {
 func startGateway(t *testing.T, variables ...string) gateway {
 	t.Helper()
 	p, err := startProcess(variables...)
+	return belongs(t, p, err)
+}
+
+func belongs(t *testing.T, p *process, err error) gateway {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,15 +160,17 @@ func startGateway(t *testing.T, variables ...string) gateway {
 // logged is the next line of the log with this message.
 func (g gateway) logged(message string) map[string]any {
 	g.t.Helper()
-	var fields map[string]any
-	_, err := g.next(func(line string) bool {
-		fields = nil
-		return json.Unmarshal([]byte(line), &fields) == nil && fields["@message"] == message
-	})
+	line, err := g.next(func(line string) bool { return fields(line)["@message"] == message })
 	if err != nil {
 		g.t.Fatalf("wait for %q: %v", message, err)
 	}
-	return fields
+	return fields(line)
+}
+
+// fields are those of a line of the log; a line that is not JSON has none.
+func fields(line string) (of map[string]any) {
+	json.Unmarshal([]byte(line), &of)
+	return of
 }
 
 // says compares fields of a line of the log.
