@@ -179,6 +179,9 @@ func (g *Gateway) notOpened(w http.ResponseWriter, r *http.Request, d legacy.Dia
 			refused.Response.Body.Close()
 		}
 		g.left(r, d, err)
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			conn.Close() // or net/http would go on to what lies behind the head
+		}
 		return
 	}
 	g.refuse(w, r, d, dialRefusal(d, err))

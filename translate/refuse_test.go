@@ -267,6 +267,23 @@ func TestClientGoneWhileDialling(t *testing.T) {
 	}
 }
 
+// What lies behind a handshake whose client has ended its half is no request
+// either. What broke: net/http went on to it when the dialling was given up.
+func TestSmugglingByGoneClient(t *testing.T) {
+	for id, request := range map[string]string{"75": head75, "76": head76 + key3} {
+		t.Run(id, func(t *testing.T) {
+			r := newRig(t)
+			c := r.dial()
+			c.say(request + "GET /evil HTTP/1.1\r\nHost: x\r\n\r\n")
+			b := r.backend.next()
+			c.CloseWrite()
+			b.over()
+			c.end("")
+			r.backend.untouched()
+		})
+	}
+}
+
 // A key3 that comes while the backend is being asked hides that the client
 // leaves; then the backend's answer, or the end of the dial, is the latest that
 // it is noticed.
