@@ -77,7 +77,7 @@ func New(o Options) *Gateway {
 // Serve accepts clients until Shutdown, or until the listener fails. It may be
 // called for several listeners. It returns http.ErrServerClosed after Shutdown.
 func (g *Gateway) Serve(ln net.Listener) error {
-	ln = newHeadListener(ln)
+	ln = newHeadListener(ln, g)
 	g.mu.Lock()
 	if g.Draining() {
 		g.mu.Unlock()
@@ -97,6 +97,7 @@ func (g *Gateway) Serve(ln net.Listener) error {
 // opening handshake that succeeds takes the connection over and outlives the
 // call.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	serving(r)
 	d, err := legacy.Detect(r)
 	if d == legacy.HTTP && stripped(r, err) {
 		g.diagnose(Stripped, fingerprint(r, rawHead(r)), r.RemoteAddr)

@@ -18,6 +18,10 @@ const (
 	OriginNotAllowed   Reason = "origin-not-allowed"
 	TooManyConnections Reason = "too-many-connections"
 	ShuttingDown       Reason = "shutting-down"
+	HeadTooLarge       Reason = "head-too-large"
+	BadRequest         Reason = "bad-request"
+	BadExpectation     Reason = "bad-expectation"
+	BadTransferCoding  Reason = "bad-transfer-coding"
 	BadBody            Reason = "bad-body"
 	ClientLeft         Reason = "client-left"
 )
@@ -45,6 +49,10 @@ var sentences = map[Reason]string{
 	OriginNotAllowed:   "this gateway is configured not to accept connections from this Origin",
 	TooManyConnections: "this gateway has as many connections as it is configured to accept",
 	ShuttingDown:       "this gateway is shutting down; connect again",
+	HeadTooLarge:       "the head of the request, its target and fields, is longer than this gateway is configured to accept",
+	BadRequest:         "this is no HTTP request, or one that must not be read as one: its first line, a field or its Host is malformed or there twice",
+	BadExpectation:     "the request expects something else than 100-continue",
+	BadTransferCoding:  "the body of the request has another transfer coding than chunked",
 	BadBody:            "the body of the request is not as its head announces it",
 	ClientLeft:         "the client left before its opening handshake was complete",
 	ClientClosed:       "the client closed in the way of its dialect",
