@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/ws76/ws76/legacy"
 )
 
@@ -33,20 +31,6 @@ var faultSentences = map[Fault]string{
 
 // A front is a kind of proxy that stands before us.
 type front string
-
-// recipes say what to change in the configuration of a front so that -76
-// passes; the one of the empty front is for those that cannot be told.
-var recipes = map[front]string{
-	"nginx":    "nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto $scheme",
-	"haproxy":  "HAProxy 3.2 and later: option accept-invalid-http-request; before, and for strict -75: mode tcp",
-	"apache":   "Apache: ProxyPreserveHost On; ProxyPass / http://ws76:8076/ upgrade=websocket; RequestHeader set X-Forwarded-Proto https (with TLS)",
-	"lighttpd": `lighttpd: proxy.header = ("upgrade" => "enable")`,
-	"squid":    "Squid: http_upgrade_request_protocols WebSocket allow all, and the same line with websocket",
-	"varnish":  "Varnish: pipe requests that have Upgrade, as its documentation shows for WebSocket",
-	"caddy":    "Caddy: version 2.11 or later passes -76",
-	"go":       "Caddy before 2.11 loses key3, as do Traefik and Go's ReverseProxy in HTTP mode: use Caddy 2.11 or a TCP router",
-	"":         "pass Upgrade, Connection and Host through unchanged, or forward TCP instead of HTTP",
-}
 
 // fingerprint guesses the front by what it puts into requests.
 func fingerprint(r *http.Request, head []byte) front {
@@ -105,7 +89,7 @@ func (g *Gateway) diagnose(f Fault, by front, client string) {
 		name = "unknown"
 	}
 	g.logger.Warn("handshake damaged on the way", "fault", string(f), "front", name, "client", client,
-		"meaning", faultSentences[f], "change", hclog.Quote(recipes[by]))
+		"meaning", faultSentences[f], "change", RecipeFor(string(by)).against(f))
 }
 
 // stripped reports whether a request that Detect does not take for an opening

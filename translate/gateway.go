@@ -80,7 +80,7 @@ func New(o Options) *Gateway {
 // Serve accepts clients until Shutdown, or until the listener fails. It may be
 // called for several listeners. It returns http.ErrServerClosed after Shutdown.
 func (g *Gateway) Serve(ln net.Listener) error {
-	ln = newHeadListener(ln, g.options.Limits.Head)
+	ln = newHeadListener(ln, g)
 	g.mu.Lock()
 	if g.Draining() {
 		g.mu.Unlock()
@@ -100,6 +100,7 @@ func (g *Gateway) Serve(ln net.Listener) error {
 // opening handshake that succeeds takes the connection over and outlives the
 // call.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	serving(r)
 	d, err := legacy.Detect(r)
 	if d != legacy.HTTP {
 		g.count(func(s *Stats) { s.saw(d) })
@@ -187,6 +188,9 @@ func (g *Gateway) notOpened(w http.ResponseWriter, r *http.Request, d legacy.Dia
 			refused.Response.Body.Close()
 		}
 		g.left(r, d, err)
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			conn.Close() // or net/http would go on to what lies behind the head
+		}
 		return
 	}
 	g.refuse(w, r, d, dialRefusal(d, err))

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
+	"os"
 	"sync"
+	"sync/atomic"
 )
 
 // netHTTPSlop is what net/http adds to the limit for heads that it is given.
@@ -17,11 +20,11 @@ const netHTTPSlop = 4 << 10
 type headListener struct {
 	net.Listener
 	close func() error
-	limit int // bytes of a head
+	gw    *Gateway
 }
 
-func newHeadListener(ln net.Listener, limit int) headListener {
-	return headListener{ln, sync.OnceValue(ln.Close), limit}
+func newHeadListener(ln net.Listener, gw *Gateway) headListener {
+	return headListener{ln, sync.OnceValue(ln.Close), gw}
 }
 
 func (l headListener) Close() error { return l.close() }
@@ -31,15 +34,18 @@ func (l headListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &headConn{Conn: conn, limit: l.limit}, nil
+	return &headConn{Conn: conn, gw: l.gw}, nil
 }
 
 // A headConn remembers the head that net/http reads from it. net/http keeps
 // neither the order of the fields, by which Flash is told from WebKit, nor the
-// space that a key may begin with.
+// space that a key may begin with. And it has a reason for what net/http refuses
+// by itself.
 type headConn struct {
 	net.Conn
-	limit int
+	gw      *Gateway
+	serving atomic.Bool // a request: what is written is not net/http's own
+	ended   atomic.Bool // nothing more comes in
 
 	mu       sync.Mutex // net/http reads on in another goroutine while a handler runs
 	head     []byte
@@ -48,14 +54,26 @@ type headConn struct {
 
 func (c *headConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) { // net/http's own way to stop a read
+		c.ended.Store(true)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.complete {
 		before := len(c.head)
 		c.head = append(c.head, p[:n]...)
-		c.complete = len(c.head) > c.limit || headEnd(c.head[max(0, before-2):]) >= 0
+		c.complete = len(c.head) > c.gw.options.Limits.Head || headEnd(c.head[max(0, before-2):]) >= 0
 	}
 	return n, err
+}
+
+// Write puts a refusal of ours in the place of one by net/http, unless it is for
+// a client that left.
+func (c *headConn) Write(p []byte) (int, error) {
+	if !c.serving.Load() && !c.ended.Load() && c.gw.refuseUnread(c, p) {
+		return len(p), nil
+	}
+	return c.Conn.Write(p)
 }
 
 // headEnd is where the blank line begins that ends a head, -1 if there is none.
@@ -78,10 +96,18 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, headKey{}, c)
 }
 
+// serving is for a request that has been read.
+func serving(r *http.Request) {
+	if hc, ok := r.Context().Value(headKey{}).(*headConn); ok {
+		hc.serving.Store(true)
+	}
+}
+
 // nextHead is an http.Server's ConnState: a connection that is idle again
 // begins a new head.
 func nextHead(c net.Conn, state http.ConnState) {
 	if hc, ok := c.(*headConn); ok && state == http.StateIdle {
+		hc.serving.Store(false)
 		hc.mu.Lock()
 		defer hc.mu.Unlock()
 		hc.head, hc.complete = nil, false

@@ -20,6 +20,10 @@ const (
 	TooManyOfClient    Reason = "too-many-of-client"
 	TooManyHandshakes  Reason = "too-many-handshakes"
 	ShuttingDown       Reason = "shutting-down"
+	HeadTooLarge       Reason = "head-too-large"
+	BadRequest         Reason = "bad-request"
+	BadExpectation     Reason = "bad-expectation"
+	BadTransferCoding  Reason = "bad-transfer-coding"
 	BadBody            Reason = "bad-body"
 	ClientLeft         Reason = "client-left"
 )
@@ -49,6 +53,10 @@ var sentences = map[Reason]string{
 	TooManyOfClient:    "this client has as many connections as this gateway is configured to accept of one address",
 	TooManyHandshakes:  "this second brought as many opening handshakes as this gateway is configured to accept",
 	ShuttingDown:       "this gateway is shutting down; connect again",
+	HeadTooLarge:       "the head of the request, its target and fields, is longer than this gateway is configured to accept",
+	BadRequest:         "this is no HTTP request, or one that must not be read as one: its first line, a field or its Host is malformed or there twice",
+	BadExpectation:     "the request expects something else than 100-continue",
+	BadTransferCoding:  "the body of the request has another transfer coding than chunked",
 	BadBody:            "the body of the request is not as its head announces it",
 	ClientLeft:         "the client left before its opening handshake was complete",
 	ClientClosed:       "the client closed in the way of its dialect",

@@ -101,10 +101,40 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, d legacy.Dialec
 		return
 	}
 	defer conn.Close()
+	g.lastWord(conn, ref)
+}
+
+// lastWord sends a refusal and hears the client out.
+func (g *Gateway) lastWord(conn net.Conn, ref refusal) {
 	conn.SetDeadline(time.Now().Add(g.options.Timeouts.Write))
 	if err := ref.write(conn); err == nil {
 		drain(conn)
 	}
+}
+
+// unread are the reasons for what net/http refuses before it is a request.
+var unread = map[int]Reason{
+	http.StatusBadRequest:                  BadRequest,
+	http.StatusExpectationFailed:           BadExpectation,
+	http.StatusRequestHeaderFieldsTooLarge: HeadTooLarge,
+	http.StatusNotImplemented:              BadTransferCoding,
+	http.StatusHTTPVersionNotSupported:     Reason(legacy.HTTPVersion),
+}
+
+// refuseUnread answers in the place of net/http, and in the way of all
+// refusals; it is false if the answer is none that net/http has for what it
+// cannot read.
+func (g *Gateway) refuseUnread(conn *headConn, answer []byte) bool {
+	line, _, _ := strings.Cut(string(answer), "\r\n")
+	var status int
+	if _, err := fmt.Sscanf(line, "HTTP/1.1 %d ", &status); err != nil || unread[status] == "" {
+		return false
+	}
+	ref := refusal{reason: unread[status], status: status}
+	g.count(func(s *Stats) { s.refused(legacy.HTTP, ref.reason) })
+	g.logger.Info("request refused", "client", conn.RemoteAddr().String(), "status", status, "reason", string(ref.reason), "error", hclog.Quote(line))
+	g.lastWord(conn.Conn, ref)
+	return true
 }
 
 // text says what is wrong in the word of the log and a sentence.

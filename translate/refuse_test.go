@@ -75,6 +75,87 @@ func TestRefusalSaysWhy(t *testing.T) {
 	}
 }
 
+// What net/http refuses before it is a request has a reason too, is counted,
+// logged and drained.
+func TestRefusesUnread(t *testing.T) {
+	for id, test := range map[string]struct {
+		request string
+		status  int
+		reason  translate.Reason
+	}{
+		"no-host":     {strings.Replace(head76, "Host: example.com\r\n", "", 1) + key3, 400, translate.BadRequest},
+		"two-hosts":   {with(head76, "Host: other\r\n") + key3, 400, translate.BadRequest},
+		"not-http":    {"\x16\x03\x01\x00\xc4\x01\x00\x00\xc0\r\n\r\n", 400, translate.BadRequest},
+		"bad-field":   {with(head75, "a b: c\r\n"), 400, translate.BadRequest},
+		"two-lengths": {with(head76, "Content-Length: 8\r\n", "Content-Length: 9\r\n") + key3, 400, translate.BadRequest},
+		"expectation": {with(head76, "Expect: the-worst\r\n") + key3, 417, translate.BadExpectation},
+		"coding":      {with(head76, "Transfer-Encoding: gzip\r\n") + key3, 501, translate.BadTransferCoding},
+		"version":     {"GET / HTTP/3.0\r\nHost: h\r\n\r\n", 505, "http-version"},
+		"second":      {"OPTIONS /first HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\n\r\n", 400, translate.BadRequest},
+		"second-long": {"OPTIONS /first HTTP/1.1\r\nHost: h\r\n\r\nGET /" + strings.Repeat("x", 20<<10) + " HTTP/1.1\r\n\r\n", 431, translate.HeadTooLarge},
+	} {
+		t.Run(id, func(t *testing.T) {
+			r := newRig(t)
+			c := r.dial()
+			c.say(test.request)
+			if strings.HasPrefix(test.request, "OPTIONS /first ") {
+				r.backend.next().say("HTTP/1.1 204 No Content\r\nX-First: 1\r\n\r\n")
+				if resp, err := http.ReadResponse(c.br, nil); err != nil || resp.Header.Get("X-First") == "" {
+					t.Fatalf("answer %+v, %v, want the first", resp, err)
+				}
+			}
+			checkRefusal(t, c, test.status, test.reason)
+			if !noReset(c) {
+				t.Error("the connection is reset")
+			}
+			r.refused(legacy.HTTP, test.reason)
+			r.log.want(t, "request refused", map[string]any{"status": test.status, "reason": string(test.reason), "client": c.LocalAddr().String()})
+			r.backend.untouched()
+		})
+	}
+}
+
+// A head that is too long is refused like a handshake: with a reason, counted,
+// logged, drained. What is behind a head does not count as one.
+func TestRefusesLongHeads(t *testing.T) {
+	const plain = "GET /demo HTTP/1.1\r\nHost: example.com\r\n\r\n"
+	field := func(n int) string { return "X: " + strings.Repeat("x", n-5) + "\r\n" }
+	for id, head := range map[string]string{
+		"target":      "GET /" + strings.Repeat("x", 60<<10) + " HTTP/1.1\r\nHost: example.com\r\n\r\n",
+		"field":       with(plain, field(60<<10)),
+		"a-byte-over": with(plain, field(16<<10+1-len(plain))),
+		"76":          with(head76, field(17<<10)) + key3,
+		"bare-lf":     strings.ReplaceAll(with(plain, strings.Repeat("X: y\r\n", 5<<10)), "\r", ""),
+		"no-end":      "GET /demo HTTP/1.1\r\n" + strings.Repeat("X: y\r\n", 5<<10),
+		"no-line":     strings.Repeat("x", 20<<10),
+	} {
+		t.Run(id, func(t *testing.T) {
+			r := newRig(t)
+			c := r.dial()
+			go io.WriteString(c, head) // not all of it may be read
+			checkRefusal(t, c, 431, translate.HeadTooLarge)
+			r.refused(legacy.HTTP, translate.HeadTooLarge)
+			r.log.want(t, "request refused", map[string]any{"status": 431, "reason": "head-too-large", "client": c.LocalAddr().String()})
+			r.backend.untouched()
+		})
+	}
+	for id, request := range map[string]string{
+		"all-of-it": with(plain, field(16<<10-len(plain))),
+		"body":      with(strings.Replace(plain, "GET", "POST", 1), "Content-Length: 100000\r\n") + noise(100_000),
+		"body-lf":   strings.ReplaceAll(with(strings.Replace(plain, "GET", "POST", 1), "Content-Length: 100000\r\n"), "\r", "") + noise(100_000),
+		"frames":    head76 + key3 + strings.Repeat("\x00text\xff", 10_000),
+	} {
+		t.Run(id, func(t *testing.T) {
+			r := newRig(t)
+			c := r.dial()
+			go io.WriteString(c, request)
+			if b := r.backend.next(); b.request.RequestURI != "/demo" {
+				t.Errorf("the backend saw %s", b.request.RequestURI)
+			}
+		})
+	}
+}
+
 // After its last word the gateway still takes what a client sends: closed with
 // bytes unread, TCP would be reset, and the refusal lost.
 func TestRefusalDrains(t *testing.T) {
@@ -263,6 +344,23 @@ func TestClientGoneWhileDialling(t *testing.T) {
 			if line := r.log.find(t, "opening handshake not completed"); !strings.Contains(fmt.Sprint(line["error"]), "dial-cancelled") {
 				t.Errorf("the log says %v, want dial-cancelled", line["error"])
 			}
+		})
+	}
+}
+
+// What lies behind a handshake whose client has ended its half is no request
+// either. What broke: net/http went on to it when the dialling was given up.
+func TestSmugglingByGoneClient(t *testing.T) {
+	for id, request := range map[string]string{"75": head75, "76": head76 + key3} {
+		t.Run(id, func(t *testing.T) {
+			r := newRig(t)
+			c := r.dial()
+			c.say(request + "GET /evil HTTP/1.1\r\nHost: x\r\n\r\n")
+			b := r.backend.next()
+			c.CloseWrite()
+			b.over()
+			c.end("")
+			r.backend.untouched()
 		})
 	}
 }

@@ -20,21 +20,21 @@ import (
 
 // A frontCase is what a client does at a front, below a path of its own.
 type frontCase struct {
-	name string
-	run  func(s *stand, path string) outcome
+	name, column string // in tests, in the README's table
+	run          func(s *stand, path string) outcome
 }
 
 var frontCases = []frontCase{
-	{"76", oneSegment},
-	{"76 late", late},
-	{"76 two segments", twoSegments},
-	{"76 glued", glued},
-	{"76 declared", declared},
-	{"75", lax75},
-	{"75 strict", strict75},
-	{"6455", rfc6455},
-	{"http", plainHTTP},
-	{"refused", refused},
+	{"76", "-76", oneSegment},
+	{"76 late", "key3 after the 101", late},
+	{"76 two segments", "key3 apart", twoSegments},
+	{"76 glued", "a frame behind key3", glued},
+	{"76 declared", "key3 declared", declared},
+	{"75", "-75", lax75},
+	{"75 strict", "-75 to the byte", strict75},
+	{"6455", "RFC 6455", rfc6455},
+	{"http", "HTTP", plainHTTP},
+	{"refused", "a refusal", refused},
 }
 
 // oneSegment is how WebKit sends its handshake.

@@ -41,7 +41,7 @@ func (s *stand) probed(t *testing.T) {
 	}
 	expected := exitOK
 	for _, r := range results {
-		want := s.expected(probedAs[r.Attempt])
+		want := s.kind.expected(probedAs[r.Attempt])
 		if string(r.Outcome) != string(want) || r.Front != s.kind.seenAs {
 			t.Errorf("%s: %s behind %q, want %s behind %q (%s)", r.Attempt, r.Outcome, r.Front, want, s.kind.seenAs, r.Detail)
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"maps"
 	"net"
@@ -181,13 +180,11 @@ func startWatchedGateway(t *testing.T, settings ...string) gateway {
 // check runs a case as a subtest.
 func (s *stand) check(t *testing.T, c frontCase) {
 	in := &stand{t, s.kind, s.witness, gateway{t, s.process}, s.front}
-	got, want := c.run(in, "/"+strings.ReplaceAll(c.name, " ", "-")), s.expected(c.name)
+	got, want := c.run(in, "/"+strings.ReplaceAll(c.name, " ", "-")), s.kind.expected(c.name)
 	if got != want {
 		t.Errorf("%s: %s, want %s", c.name, got, want)
 	}
 }
-
-func (s *stand) expected(name string) outcome { return cmp.Or(s.kind.except[name], works) }
 
 // diagnosed is what the gateway says to the operator of a front that loses
 // key3.

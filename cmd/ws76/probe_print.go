@@ -48,7 +48,7 @@ func (r *probeReport) explain(results []probe.Result) {
 		}
 	}
 	for _, t := range troubles {
-		fmt.Fprintf(r.w, "\n  %s: %s.\n    %s %s\n", r.paint(bold, strings.Join(names[t], ", ")), t.meaning, r.paint(cyan, "change:"), t.advice)
+		fmt.Fprintf(r.w, "\n  %s: %s.\n    %s %s\n", r.paint(bold, strings.Join(names[t], ", ")), t.meaning, r.paint(cyan, "change:"), strings.ReplaceAll(t.advice, "\n", "\n      "))
 	}
 	if len(troubles) == 0 && len(results) > 0 {
 		r.done("Everything works.")

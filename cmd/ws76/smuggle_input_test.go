@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,6 +28,9 @@ const (
 func in76(old, new string) string {
 	return strings.Replace(head76+"\r\n", old, new, 1) + draftKey3
 }
+
+// reasoned is the body of a refusal.
+var reasoned = regexp.MustCompile(`^\d{3} [A-Z][A-Za-z ]+: [a-z0-9-]+\n.+\.\n`)
 
 // What a request that came in may look like, and what the backend sees of it:
 // method, target and host.
@@ -128,8 +132,12 @@ func TestBadInput(t *testing.T) {
 					t.Errorf("challenge response %q, %v; want %q", sum, err, draftSum)
 				}
 			case in.saw == "":
-				if _, err := io.Copy(io.Discard, br); errors.Is(err, errTimeout) {
+				body, err := io.ReadAll(br)
+				if errors.Is(err, errTimeout) {
 					t.Errorf("the connection does not end: %v", err)
+				}
+				if !reasoned.Match(body) {
+					t.Errorf("the body is %q, want a reason", body)
 				}
 			}
 			saw := ""

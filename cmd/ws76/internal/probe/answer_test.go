@@ -69,7 +69,7 @@ func TestProbeLost(t *testing.T) {
 		"another response":     {loses("", "", "not these bytes!"), want{detail: "challenge response 6e6f7420746865736520627974657321, not ", advice: "forward TCP"}},
 		"half of it":           {loses("", "", "half of "), want{detail: "8 of the 16 bytes of the challenge response, then the end of the connection", advice: "forward TCP"}},
 		"an end":               {loses("", "", ""), want{detail: "0 of the 16 bytes of the challenge response, then the end of the connection", advice: "forward TCP"}},
-		"Go":                   {loses("Sec-WebSocket-", "Sec-Websocket-", ""), want{front: "go", advice: "Traefik: a TCP router"}},
+		"Go":                   {loses("Sec-WebSocket-", "Sec-Websocket-", ""), want{front: "go", advice: "use Caddy 2.11 or a TCP router"}},
 		"Caddy":                {loses("\r\n\r\n", "\r\nServer: Caddy\r\n\r\n", ""), want{front: "caddy", advice: "Caddy: 2.11"}},
 		"Apache with wstunnel": {loses("\r\n\r\n", "\r\nServer: Apache/2.4.71 (Debian)\r\n\r\n", ""), want{front: "apache", advice: "never ProxyWebsocketFallbackToProxyHttp Off"}},
 	} {

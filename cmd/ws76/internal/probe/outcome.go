@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"net/http"
 	"strings"
+
+	"github.com/ws76/ws76/translate"
 )
 
 // An Outcome is what became of an attempt.
@@ -34,64 +36,6 @@ var meanings = map[Outcome]string{
 	Stripped:         "the answer is one to a plain GET: a proxy removed Upgrade or Connection, or nothing here speaks WebSocket",
 	Timeout:          "the connection stands, but no complete answer came in time",
 	Unreachable:      "no connection to speak on came about",
-}
-
-// A recipe is what to configure in a front.
-type recipe struct {
-	pass     string // so that -76 passes
-	host     string // and with the Host and scheme of the client
-	declared string // and key3 as Content-Length: 8
-	strict   string // and -75 to the letter
-}
-
-// recipes are by front; docker/fronts has whole configurations that were run. The
-// one of the empty name is for fronts that cannot be told.
-var recipes = map[string]recipe{
-	"": {
-		pass:   "pass Upgrade, Connection and Host through unchanged, or forward TCP instead of HTTP",
-		host:   "have the proxy pass Host through and set X-Forwarded-Proto, or send PROXY v2",
-		strict: "forward TCP instead of HTTP",
-	},
-	"nginx": {
-		pass:   "nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto $scheme; (docker/fronts/nginx-http has the map that goes with them)",
-		host:   "nginx: proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto $scheme;",
-		strict: "nginx: stream { server { listen 80; proxy_pass ws76:8076; } }",
-	},
-	"haproxy": {
-		pass:   "HAProxy 3.2 and later: option accept-invalid-http-request; 2.4 to 3.1: mode tcp, or a TCP frontend that sniffs the head (docker/fronts/haproxy-sniff)",
-		host:   "HAProxy: http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
-		strict: "HAProxy: mode tcp; or, from 3.2 on: h1-case-adjust upgrade Upgrade, h1-case-adjust connection Connection, option h1-case-adjust-bogus-client",
-	},
-	"apache": {
-		pass:   "Apache: ProxyPreserveHost On; ProxyPass / http://ws76:8076/ upgrade=websocket timeout=3600; with TLS RequestHeader set X-Forwarded-Proto https; never ProxyWebsocketFallbackToProxyHttp Off",
-		host:   "Apache: ProxyPreserveHost On; RequestHeader set X-Forwarded-Proto expr=%{REQUEST_SCHEME}",
-		strict: "Apache has no TCP mode: have clients of -75 connect to ws76 itself",
-	},
-	"lighttpd": {
-		pass:     `lighttpd: proxy.header = ("upgrade" => "enable")`,
-		declared: `lighttpd: server.http-parseopts = ("method-get-body" => "enable")`,
-		strict:   "lighttpd has no TCP mode: have clients of -75 connect to ws76 itself",
-	},
-	"squid": {
-		pass:     "Squid: http_upgrade_request_protocols WebSocket allow all, and the same line with websocket",
-		declared: "Squid: request_entities on",
-		strict:   "Squid has no TCP mode: have clients of -75 connect to ws76 itself",
-	},
-	"varnish": {
-		pass: "Varnish: return (pipe) for requests that have Upgrade, in vcl_pipe set bereq.http.Upgrade and bereq.http.Connection from req; -p pipe_timeout=3600",
-	},
-	"caddy": {
-		pass:   "Caddy: 2.11 or later, which passes -76 as it is; before, forward TCP",
-		strict: "Caddy has no TCP mode of its own: have clients of -75 connect to ws76 itself",
-	},
-	"go": {
-		pass:   "Traefik: a TCP router instead of an HTTP one; Go's ReverseProxy loses key3 too: forward TCP",
-		strict: "Traefik: a TCP router instead of an HTTP one; Go's ReverseProxy: forward TCP",
-	},
-	"trafficserver": {
-		pass:   "Traffic Server refuses -75 and -76 in HTTP: a TCP tunnel, or have their clients connect to ws76 itself",
-		strict: "Traffic Server refuses -75 and -76 in HTTP: a TCP tunnel, or have their clients connect to ws76 itself",
-	},
 }
 
 // reasonAdvice is for what the gateway refuses itself, by its reason.
@@ -144,24 +88,23 @@ func (p *Prober) Explain(results []Result) {
 }
 
 func (p *Prober) advice(r *Result, c clues) string {
-	lines := recipes[r.Front]
-	forward := cmp.Or(lines.strict, recipes[""].strict)
+	recipe := translate.RecipeFor(r.Front)
 	switch r.Outcome {
 	case Held:
 		if c.silent {
 			return silenceAdvice
 		}
-		return "have ws76 answer, which sends the head of its 101 before it has key3; if it does, " + forward
+		return "have ws76 answer, which sends the head of its 101 before it has key3; if it does, " + recipe.Strict
 	case Lost, Stripped:
-		return lines.pass
+		return recipe.Pass
 	case RefusedByFront:
-		return frontAdvice(r, lines)
+		return frontAdvice(r, recipe)
 	case RefusedByApp:
-		return appAdvice(r, lines, c)
+		return appAdvice(r, recipe, c)
 	case LocationMismatch:
-		return "ws76: " + p.publicURL() + "; or " + cmp.Or(lines.host, recipes[""].host)
+		return "ws76: " + p.publicURL() + "; or " + recipe.Host
 	case Changed:
-		return forward
+		return recipe.Strict
 	case Timeout:
 		return silenceAdvice
 	}
@@ -172,7 +115,7 @@ const silenceAdvice = "see that the port is the right one and what stands behind
 
 // frontAdvice is for refusals by a proxy. It may dislike the answer, not reach
 // its upstream, have no rule for the path, or dislike the request.
-func frontAdvice(r *Result, lines recipe) string {
+func frontAdvice(r *Result, recipe translate.Recipe) string {
 	switch {
 	case r.Front == "haproxy" && r.status == http.StatusBadGateway && strings.HasPrefix(r.Attempt, "7"):
 		return "HAProxy: option accept-invalid-http-response"
@@ -180,19 +123,19 @@ func frontAdvice(r *Result, lines recipe) string {
 		return "have the proxy forward to the address that ws76 listens on (WS76_LISTEN), and see that ws76 runs there"
 	case r.status == http.StatusUnauthorized, r.status == http.StatusForbidden, r.status == http.StatusNotFound:
 		return "have the proxy let this path through to ws76"
-	case r.Attempt == "76-declared" && lines.declared != "":
-		return lines.declared
+	case r.Attempt == "76-declared" && recipe.Declared != "":
+		return recipe.Declared
 	}
-	return lines.pass
+	return recipe.Pass
 }
 
 // appAdvice is for refusals that give no reason.
-func appAdvice(r *Result, lines recipe, c clues) string {
+func appAdvice(r *Result, recipe translate.Recipe, c clues) string {
 	switch {
 	case c.reached && r.Attempt != rfc6455 && r.Attempt != "http":
 		return "put ws76 before the app: it speaks RFC 6455 only"
 	case c.stripped && r.status != http.StatusForbidden:
-		return lines.pass // a library that misses Upgrade may say so in any words
+		return recipe.Pass // a library that misses Upgrade may say so in any words
 	case r.status == http.StatusForbidden, r.status == http.StatusUnauthorized:
 		return "the app decides by Origin or credentials: -origin is what it sees"
 	case r.status == http.StatusNotFound:
