@@ -84,7 +84,7 @@ func TestEndOfASourceThatNeverPauses(t *testing.T) {
 			}
 		}
 	}()
-	b := bridgeOf(zeros{client, file}, backend, Options{Timeouts: Timeouts{Close: 50 * time.Millisecond}})
+	b := bridgeOf(zeros{client, file}, backend, Options{Timeouts: Timeouts{Close: 2 * time.Second}})
 	b.end(endFor(ByGateway, Idle, nil))
 	far.CloseWrite()
 	if got := <-last; !strings.HasPrefix(got, "\x88\x82") {
