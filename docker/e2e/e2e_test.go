@@ -1,4 +1,5 @@
-// Package e2e has the tests of ws76 that need a browser of today.
+// Package e2e has the tests of ws76 that need a browser of today, or a bad
+// network.
 package e2e
 
 import (
