@@ -1,5 +1,6 @@
-// Package e2e has the tests of ws76 that need a browser of today, and those of
-// the files beside it that others read: Kubernetes, systemd, Grafana, Prometheus.
+// Package e2e has the tests of ws76 that need a browser of today, Docker or a bad
+// network, and those of the files beside it that others read: Kubernetes, systemd,
+// Grafana, Prometheus.
 package e2e
 
 import (

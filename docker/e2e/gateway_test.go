@@ -63,12 +63,13 @@ type gateway struct {
 
 // startGateway starts ws76 serve and waits until it serves. When the test is
 // over, it must end in good order.
-func startGateway(t *testing.T, backend string) *gateway {
+func startGateway(t *testing.T, backend string, variables ...string) *gateway {
 	t.Helper()
 	g := &gateway{lines: make(chan map[string]any, 1024)}
 	cmd := exec.Command(program, "serve")
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "WS76_") })
-	cmd.Env = append(cmd.Env, "WS76_LISTEN=127.0.0.1:0", "WS76_ADMIN=off", "WS76_LOG_FORMAT=json", "WS76_BACKEND=http://"+backend)
+	cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0", "WS76_LISTEN=127.0.0.1:0", "WS76_ADMIN=off", "WS76_LOG_FORMAT=json", "WS76_BACKEND=http://"+backend)
+	cmd.Env = append(cmd.Env, variables...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -153,4 +154,16 @@ func (g *gateway) closed(t *testing.T, ctx context.Context, want map[string]any)
 		}
 	}
 	return line
+}
+
+// endOf is the reason, in the log so far, that a connection or an opening
+// handshake has ended for; empty if there is none yet.
+func (g *gateway) endOf(path string) string {
+	for line := range strings.Lines(g.text()) {
+		var fields map[string]any
+		if json.Unmarshal([]byte(line), &fields) == nil && fields["path"] == path && fields["reason"] != nil {
+			return fmt.Sprint(fields["reason"])
+		}
+	}
+	return ""
 }
