@@ -83,7 +83,8 @@ func modernClient(version string) func(string, string, time.Time) (talker, io.Cl
 		if err != nil {
 			return nil, nil, err
 		}
-		conn, _, err := websocket.NewClient(versioned{raw, version}, &url.URL{Scheme: "ws", Host: address, Path: path}, nil, 0, 0)
+		dialer := websocket.Dialer{NetDial: func(string, string) (net.Conn, error) { return versioned{raw, version}, nil }}
+		conn, _, err := dialer.Dial("ws://"+address+path, nil)
 		raw.SetDeadline(deadline) // gorilla has taken it away
 		return modernTalker{conn}, raw, err
 	}
