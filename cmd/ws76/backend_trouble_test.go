@@ -171,7 +171,7 @@ func TestBackendKilled(t *testing.T) {
 func TestBackendStopped(t *testing.T) {
 	t.Parallel()
 	b := startBackendProcess(t)
-	g, admin := adminGateway(t, "WS76_BACKEND=http://"+b.address, "WS76_DIAL_TIMEOUT=500ms", "WS76_PING_INTERVAL=1s", "WS76_CLOSE_TIMEOUT=200ms")
+	g, admin := adminGateway(t, "WS76_BACKEND=http://"+b.address, "WS76_DIAL_TIMEOUT=1s", "WS76_PING_INTERVAL=1s", "WS76_CLOSE_TIMEOUT=200ms")
 	speakers := speakEach(t, g)
 	b.signal(t, syscall.SIGSTOP)
 	for _, s := range speakers {
@@ -228,7 +228,7 @@ func TestBackendOutOfDescriptors(t *testing.T) {
 	t.Parallel()
 	const limit = 24
 	b := startBackendProcess(t, "sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$@"`, limit), "sh")
-	g, admin := adminGateway(t, "WS76_BACKEND=http://"+b.address, "WS76_DIAL_TIMEOUT=500ms", "WS76_CLOSE_TIMEOUT=200ms")
+	g, admin := adminGateway(t, "WS76_BACKEND=http://"+b.address, "WS76_DIAL_TIMEOUT=1s", "WS76_CLOSE_TIMEOUT=200ms")
 	var open []*speaker
 	for {
 		s, err := speak(g.listen, legacy.Hixie76, "/")

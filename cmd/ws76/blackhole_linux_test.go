@@ -82,7 +82,7 @@ func TestBackendBlackHoled(t *testing.T) {
 			t.Parallel()
 			c := layCable(t)
 			b := startBackendAt(t, c.there+":8080", "ip", "netns", "exec", c.namespace)
-			g, admin := adminGateway(t, "WS76_BACKEND=http://"+b.address, "WS76_DIAL_TIMEOUT=500ms", "WS76_PING_INTERVAL=1s", "WS76_CLOSE_TIMEOUT=200ms")
+			g, admin := adminGateway(t, "WS76_BACKEND=http://"+b.address, "WS76_DIAL_TIMEOUT=1s", "WS76_PING_INTERVAL=1s", "WS76_CLOSE_TIMEOUT=200ms")
 			awaitReady(t, admin, http.StatusOK)
 			speakers := speakEach(t, g)
 			tt.cut(c)

@@ -114,7 +114,6 @@ func (g gateway) backTo(admin string, before map[string]string) {
 // gateway its buffers and no more, so that it needs no room for their messages.
 // When they read on, all is there.
 func TestGatewayShortOfMemory(t *testing.T) {
-	t.Parallel()
 	require(t, "prlimit")
 	const (
 		pairs = 16
