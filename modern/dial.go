@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -178,10 +179,16 @@ func refused(hc *headConn) error {
 	return &RefusedError{Response: resp}
 }
 
-// dialError tells a timeout from other causes.
+// dialError tells a timeout, and the want of our own resources, from other
+// causes.
 func dialError(otherwise Reason, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
 		otherwise = DialTimeout
+	}
+	for _, want := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL} {
+		if errors.Is(err, want) {
+			otherwise = Exhausted
+		}
 	}
 	return &DialError{Reason: otherwise, Err: err}
 }

@@ -28,6 +28,7 @@ const (
 // Reasons of a DialError.
 const (
 	Unreachable          Reason = "backend-unreachable"
+	Exhausted            Reason = "out-of-resources"
 	DialTimeout          Reason = "backend-timeout"
 	Cancelled            Reason = "dial-cancelled"
 	BadAnswer            Reason = "backend-bad-answer"
@@ -50,6 +51,7 @@ var sentences = map[Reason]string{
 	CloseCode:              "a Close frame has a code that must not be sent (RFC 6455 section 7.4)",
 	CloseReasonUTF8:        "the reason in a Close frame is not UTF-8 (RFC 6455 section 5.5.1)",
 	Unreachable:            "the backend cannot be connected to",
+	Exhausted:              "this machine has no file descriptor or no port left for a connection to the backend",
 	DialTimeout:            "the backend did not complete its opening handshake in time",
 	Cancelled:              "the dialling was given up, most likely because the client left",
 	BadAnswer:              "the backend's answer is none of HTTP, breaks off, or is a 101 that does not fit the request (RFC 6455 section 4.1)",
@@ -90,11 +92,14 @@ func (e *DialError) Error() string {
 // Unwrap returns the cause.
 func (e *DialError) Unwrap() error { return e.Err }
 
-// Status is the HTTP status that a gateway answers with: 504 for a timeout,
-// 502 for the rest.
+// Status is the HTTP status that a gateway answers with: 504 for a timeout, 503
+// for want of its own resources, 502 for the rest.
 func (e *DialError) Status() int {
-	if e.Reason == DialTimeout {
+	switch e.Reason {
+	case DialTimeout:
 		return http.StatusGatewayTimeout
+	case Exhausted:
+		return http.StatusServiceUnavailable
 	}
 	return http.StatusBadGateway
 }

@@ -48,6 +48,9 @@ var produce = map[modern.Reason]func(*testing.T) error{
 	modern.Unreachable: func(t *testing.T) error {
 		return dial(t.Context(), gone(t))
 	},
+	modern.Exhausted: func(t *testing.T) error {
+		return dialWithoutDescriptors(t, gone(t))
+	},
 	modern.DialTimeout: func(t *testing.T) error {
 		ctx, cancel := context.WithTimeout(t.Context(), 0)
 		defer cancel()
@@ -179,8 +182,11 @@ func TestErrorText(t *testing.T) {
 func TestDialErrorStatus(t *testing.T) {
 	for _, r := range reasons(t) {
 		want := http.StatusBadGateway
-		if r == modern.DialTimeout {
+		switch r {
+		case modern.DialTimeout:
 			want = http.StatusGatewayTimeout
+		case modern.Exhausted:
+			want = http.StatusServiceUnavailable
 		}
 		if got := (&modern.DialError{Reason: r}).Status(); got != want {
 			t.Errorf("%s: got %d, want %d", r, got, want)

@@ -103,11 +103,14 @@ func (g *Gateway) clientOf(r *http.Request) netip.Prefix {
 	return client
 }
 
+// retryAfter asks for a second of patience.
+var retryAfter = http.Header{"Retry-After": {"1"}}
+
 // notAdmitted is the refusal for a reason of enter.
 func notAdmitted(reason Reason) refusal {
 	status := http.StatusServiceUnavailable
 	if reason == TooManyOfClient {
 		status = http.StatusTooManyRequests
 	}
-	return refusal{reason: reason, status: status, header: http.Header{"Retry-After": {"1"}}}
+	return refusal{reason: reason, status: status, header: retryAfter.Clone()}
 }

@@ -55,7 +55,11 @@ func dialRefusal(d legacy.Dialect, err error) refusal {
 	case errors.As(err, &refused):
 		return relay(d, refused.Response)
 	case errors.As(err, &failed):
-		return refusal{reason: Reason(failed.Reason), status: failed.Status(), detail: err.Error()}
+		ref := refusal{reason: Reason(failed.Reason), status: failed.Status(), detail: err.Error()}
+		if ref.status == http.StatusServiceUnavailable {
+			ref.header = retryAfter.Clone()
+		}
+		return ref
 	}
 	return handshakeRefusal(err)
 }

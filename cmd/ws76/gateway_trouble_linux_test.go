@@ -66,7 +66,7 @@ func TestGatewayOutOfDescriptors(t *testing.T) {
 			defer s.abort()
 			err := s.open("/")
 			var refused *refusedError
-			if err != nil && (!errors.As(err, &refused) || !strings.HasPrefix(refused.body, "502 Bad Gateway: backend-unreachable\n")) {
+			if err != nil && (!errors.As(err, &refused) || !strings.HasPrefix(refused.body, "503 Service Unavailable: out-of-resources\n")) {
 				t.Errorf("neither let in nor refused: %v", err)
 			}
 		})
