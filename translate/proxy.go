@@ -27,7 +27,11 @@ func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, r, legacy.HTTP, refusal{reason: Reason(legacy.HTTPVersion), status: http.StatusHTTPVersionNotSupported})
 		return
 	}
-	if _, err := legacy.Resource(r); err != nil && !ofServer(r) {
+	_, err := legacy.Resource(r)
+	if r.Method == http.MethodConnect { // a backend that agreed would speak something else on the connection
+		err = &legacy.HandshakeError{Reason: legacy.BadTarget, Detail: r.Method}
+	}
+	if err != nil && !ofServer(r) {
 		g.refuse(w, r, legacy.HTTP, handshakeRefusal(err))
 		return
 	}
