@@ -129,7 +129,7 @@ func (g *Gateway) connect(ctx context.Context, _, _ string) (net.Conn, error) {
 // backendURL is the URL whose request line has the client's own target. A url.URL
 // spells a path its own way, but for one that it takes for opaque.
 func (g *Gateway) backendURL(scheme string, r *http.Request) *url.URL {
-	u := &url.URL{Scheme: scheme, Host: g.options.Backend.Address}
+	u := &url.URL{Scheme: scheme, Host: g.options.Backend.Address, Path: r.URL.Path} // the path is for the log
 	if ofServer(r) {
 		u.Opaque = "*"
 		return u
@@ -138,7 +138,7 @@ func (g *Gateway) backendURL(scheme string, r *http.Request) *url.URL {
 	path, query, found := strings.Cut(target, "?")
 	u.RawQuery, u.ForceQuery = query, found && query == ""
 	if u.Opaque = g.options.PathPrefix + path; strings.HasPrefix(u.Opaque, "//") {
-		u.Opaque, u.Path, u.RawPath = "", r.URL.Path, r.URL.RawPath // opaque // would be taken for a host
+		u.Opaque, u.RawPath = "", r.URL.RawPath // opaque // would be taken for a host
 	}
 	return u
 }

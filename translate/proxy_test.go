@@ -279,7 +279,7 @@ func TestProxyBadAnswers(t *testing.T) {
 			t.Run(name+"-"+method, func(t *testing.T) {
 				r := newRig(t)
 				c := r.dial()
-				c.say(method + " / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi")
+				c.say(method + " /a%20b?c HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi")
 				b := r.backend.next()
 				io.WriteString(b, answer) // not all of it may be taken
 				b.Close()
@@ -351,4 +351,5 @@ func TestProxyRefusesHTTP2(t *testing.T) {
 	if err != nil || resp.StatusCode != http.StatusHTTPVersionNotSupported {
 		t.Errorf("answer %v, %v; want 505", resp, err)
 	}
+				r.log.want(t, "request not proxied", map[string]any{"path": "/a b"})
 }

@@ -130,9 +130,10 @@ func (g *Gateway) refuseUnread(conn *headConn, answer []byte) bool {
 	if _, err := fmt.Sscanf(line, "HTTP/1.1 %d ", &status); err != nil || unread[status] == "" {
 		return false
 	}
-	ref := refusal{reason: unread[status], status: status}
+	detail := strings.TrimPrefix(line, fmt.Sprintf("HTTP/1.1 %d %s", status, http.StatusText(status)))
+	ref := refusal{reason: unread[status], status: status, detail: strings.TrimPrefix(detail, ": ")}
 	g.countRefused(legacy.HTTP, ref.reason)
-	g.logger.Info("request refused", "client", conn.RemoteAddr().String(), "status", status, "reason", string(ref.reason), "error", hclog.Quote(line))
+	g.logger.Info("request refused", "client", conn.RemoteAddr().String(), "status", status, "reason", string(ref.reason), "error", hclog.Quote(ref.detail))
 	g.lastWord(conn.Conn, ref)
 	return true
 }
