@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -109,7 +110,7 @@ func (g *Gateway) newProxy() http.Handler {
 			DisableCompression:     true,
 			MaxResponseHeaderBytes: maxAnswer,
 		},
-		ModifyResponse: refuseSwitch,
+		ModifyResponse: checkAnswer,
 		ErrorHandler:   g.notProxied,
 		ErrorLog:       g.logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn}),
 	}
@@ -153,13 +154,12 @@ func copyForwarded(out, in http.Header) {
 	}
 }
 
-var errSwitched = errors.New("the backend answered 101 to a request that asked for no upgrade")
-
-// refuseSwitch has the connection closed on which the backend now speaks
-// something else. ReverseProxy would refuse it as well, but leave it open.
-func refuseSwitch(resp *http.Response) error {
-	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return errSwitched
+// checkAnswer refuses an answer that is none to a plain request. ReverseProxy
+// would refuse a 101 as well, but leave the connection open, on which the
+// backend now speaks something else.
+func checkAnswer(resp *http.Response) error {
+	if resp.StatusCode < 200 {
+		return fmt.Errorf("the backend answered %03d to a request that asked for no upgrade", resp.StatusCode)
 	}
 	return nil
 }

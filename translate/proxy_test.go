@@ -328,6 +328,8 @@ func TestProxyBackendTLS(t *testing.T) {
 		"silent": {"", 504, "backend-timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
+		"status-0":       "HTTP/1.1 000 None\r\nContent-Length: 0\r\n\r\n",
+		"status-99":      "HTTP/1.1 099 None\r\nContent-Length: 0\r\n\r\n",
 			r := newRig(t, func(o *translate.Options) {
 				o.Backend.TLS = &tls.Config{ServerName: "h"}
 				o.Timeouts.Dial = 100 * time.Millisecond

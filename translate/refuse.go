@@ -150,7 +150,11 @@ func (ref refusal) write(w io.Writer) error {
 		header = http.Header{}
 	}
 	resp := http.Response{StatusCode: ref.status, ProtoMajor: 1, ProtoMinor: 1, Header: header, Close: true, Body: ref.body, ContentLength: -1}
-	if ref.body == nil {
+	switch {
+	case ref.body != nil:
+	case ref.status == http.StatusNoContent, ref.status == http.StatusNotModified:
+		resp.Body, resp.ContentLength = http.NoBody, 0 // a front would take one for the next answer
+	default:
 		text := ref.text()
 		header.Set("Content-Type", "text/plain; charset=utf-8")
 		resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(text)), int64(len(text))
