@@ -90,7 +90,7 @@ func Resource(r *http.Request) (string, error) {
 			target = rest[i:]
 		}
 	}
-	if !strings.HasPrefix(target, "/") || !printable(target) || strings.Contains(target, " ") {
+	if !strings.HasPrefix(target, "/") || !printable(target) || strings.ContainsAny(target, " #") {
 		return "", refuse(BadTarget, r.RequestURI)
 	}
 	return target, nil

@@ -172,6 +172,9 @@ func refused(hc *headConn) error {
 	if err != nil {
 		return dialError(BadAnswer, err)
 	}
+	if resp.StatusCode < 100 {
+		return &DialError{Reason: BadAnswer, Err: fmt.Errorf("status %q", resp.Status)}
+	}
 	resp.Body = struct {
 		io.Reader
 		io.Closer

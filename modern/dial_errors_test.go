@@ -35,6 +35,7 @@ var badAnswers = map[string]struct {
 	"subprotocol-list":     {modern.UnofferedSubprotocol, plus(answer101, "Sec-WebSocket-Protocol: chat, superchat"), "chat, superchat"},
 	"subprotocol-long":     {modern.UnofferedSubprotocol, plus(answer101, "Sec-WebSocket-Protocol: "+strings.Repeat("a", 60_000)), strings.Repeat("a", 64)},
 	"not-http":             {modern.BadAnswer, "SSH-2.0-OpenSSH_9.9\r\n\r\n", "malformed"},
+	"status-below-100":     {modern.BadAnswer, "HTTP/1.1 099 None\r\nContent-Length: 0\r\n\r\n", "99"},
 	"not-a-status":         {modern.BadAnswer, "HTTP/1.1 abc\r\n\r\n", "malformed"},
 	"not-a-field":          {modern.BadAnswer, swap(answer101, "Upgrade: websocket", "Upgrade websocket"), "malformed"},
 	"nothing":              {modern.BadAnswer, "", "EOF after 0 bytes"},

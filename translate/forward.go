@@ -96,6 +96,11 @@ func (g *Gateway) setForwarded(header http.Header, r *http.Request) {
 			delete(header, name)
 		}
 	}
+	for name := range header { // to a CGI they are the same
+		if strings.Contains(name, "_") && slices.Contains(forwardedFields, http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))) {
+			delete(header, name)
+		}
+	}
 	secure, host := g.asked(r, header)
 	proto := "http"
 	if secure {

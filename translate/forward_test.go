@@ -39,6 +39,9 @@ func TestForwardedFields(t *testing.T) {
 		}, map[string]string{
 			"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "http", "X-Forwarded-Host": "example.com", "Forwarded": "", "X-Real-Ip": "",
 		}},
+		{"underscores", trusting, []string{"X_Forwarded_For: 198.51.100.1", "x_forwarded-proto: https", "X_REAL_IP: 198.51.100.1", "X_Other: 1"}, map[string]string{
+			"X_forwarded_for": "", "X_forwarded-Proto": "", "X_real_ip": "", "X_other": "1", "X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "http",
+		}},
 		{"trusted", trusting, []string{
 			"X-Forwarded-For: 198.51.100.1", "X-Forwarded-Proto: https", "X-Forwarded-Host: public", "Forwarded: for=198.51.100.1", "X-Real-IP: 198.51.100.1",
 		}, map[string]string{

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -27,29 +29,63 @@ func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, r, legacy.HTTP, refusal{reason: Reason(legacy.HTTPVersion), status: http.StatusHTTPVersionNotSupported})
 		return
 	}
-	if _, err := legacy.Resource(r); err != nil && !ofServer(r) {
+	_, err := legacy.Resource(r)
+	if r.Method == http.MethodConnect { // a backend that agreed would speak something else on the connection
+		err = &legacy.HandshakeError{Reason: legacy.BadTarget, Detail: r.Method}
+	}
+	if err != nil && !ofServer(r) {
 		g.refuse(w, r, legacy.HTTP, handshakeRefusal(err))
 		return
 	}
-	if twoLengths(r) {
+	if twoFramings(r) {
 		w.Header().Set("Connection", "close")
+	}
+	if !r.ProtoAtLeast(1, 1) {
+		w = finalOnly{w}
 	}
 	g.count(func(s *Stats) { s.Requests++ })
 	g.proxy.ServeHTTP(w, r)
 }
 
+// finalOnly is for a client of HTTP/1.0, which knows no interim answers (RFC
+// 9110 section 15.2).
+type finalOnly struct{ http.ResponseWriter }
+
+func (w finalOnly) WriteHeader(status int) {
+	if status >= http.StatusOK {
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (w finalOnly) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
 // A body is that of a plain request on its way to the backend.
 type body struct {
 	io.ReadCloser
+	trailer     http.Header // has its values at the end
 	closed, bad atomic.Bool
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF && !b.closed.Load() {
+	switch {
+	case err == io.EOF:
+		keepTrailers(b.trailer)
+	case err != nil && !b.closed.Load():
 		b.bad.Store(true) // it is not as its head says
 	}
 	return n, err
+}
+
+// keepTrailers drops what must not come behind a body: fields that say where a
+// message goes, how long it is and whose (RFC 9110 section 6.5.1).
+func keepTrailers(trailer http.Header) {
+	for name := range trailer {
+		if slices.Contains(hopByHop, name) || ofHandshake(name) || strings.HasPrefix(name, "Content-") ||
+			name == "Host" || name == "Authorization" || name == "Cookie" {
+			delete(trailer, name)
+		}
+	}
 }
 
 func (b *body) Close() error {
@@ -65,15 +101,19 @@ func ofServer(r *http.Request) bool {
 		(r.RequestURI == "*" || u.Host != "" && u.Path == "" && u.RawQuery == "" && !u.ForceQuery)
 }
 
-// twoLengths reports whether a chunked request has a Content-Length too, or may
-// have had: net/http drops it. A proxy before us may have gone by that one, so
-// what follows is nobody's request (RFC 9112 section 6.1).
-func twoLengths(r *http.Request) bool {
-	if len(r.TransferEncoding) == 0 {
+// twoFramings reports whether a request has both Content-Length and a
+// Transfer-Encoding, or has one in HTTP/1.0, or may have had: net/http drops
+// what it does not go by. A proxy before us may have gone by that, so what
+// follows is nobody's request (RFC 9112 section 6.1).
+func twoFramings(r *http.Request) bool {
+	dropped := "\ntransfer-encoding:"
+	if len(r.TransferEncoding) > 0 {
+		dropped = "\ncontent-length:"
+	} else if r.ProtoAtLeast(1, 1) {
 		return false
 	}
 	head := rawHead(r)
-	return head == nil || bytes.Contains(bytes.ToLower(head), []byte("\ncontent-length:"))
+	return head == nil || bytes.Contains(bytes.ToLower(head), []byte(dropped))
 }
 
 // newProxy is the reverse proxy for everything that is no opening handshake.
@@ -89,9 +129,9 @@ func (g *Gateway) newProxy() http.Handler {
 			p.Out.URL = g.backendURL(scheme, p.In)
 			p.Out.Host = g.backendHost(p.In)
 			if p.Out.Body != nil {
-				p.Out.Body = &body{ReadCloser: p.Out.Body}
+				keepTrailers(p.In.Trailer)
+				p.Out.Body, p.Out.Trailer = &body{ReadCloser: p.Out.Body, trailer: p.In.Trailer}, p.In.Trailer
 			}
-			p.Out.Trailer = p.In.Trailer // has its values when the body has been read
 			delete(p.Out.Header, "Upgrade")
 			delete(p.Out.Header, "Connection")
 			copyForwarded(p.Out.Header, p.In.Header)
@@ -106,7 +146,7 @@ func (g *Gateway) newProxy() http.Handler {
 			DisableCompression:     true,
 			MaxResponseHeaderBytes: maxAnswer,
 		},
-		ModifyResponse: refuseSwitch,
+		ModifyResponse: checkAnswer,
 		ErrorHandler:   g.notProxied,
 		ErrorLog:       g.logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn}),
 	}
@@ -126,7 +166,7 @@ func (g *Gateway) connect(ctx context.Context, _, _ string) (net.Conn, error) {
 // backendURL is the URL whose request line has the client's own target. A url.URL
 // spells a path its own way, but for one that it takes for opaque.
 func (g *Gateway) backendURL(scheme string, r *http.Request) *url.URL {
-	u := &url.URL{Scheme: scheme, Host: g.options.Backend.Address}
+	u := &url.URL{Scheme: scheme, Host: g.options.Backend.Address, Path: r.URL.Path} // the path is for the log
 	if ofServer(r) {
 		u.Opaque = "*"
 		return u
@@ -135,7 +175,7 @@ func (g *Gateway) backendURL(scheme string, r *http.Request) *url.URL {
 	path, query, found := strings.Cut(target, "?")
 	u.RawQuery, u.ForceQuery = query, found && query == ""
 	if u.Opaque = g.options.PathPrefix + path; strings.HasPrefix(u.Opaque, "//") {
-		u.Opaque, u.Path, u.RawPath = "", r.URL.Path, r.URL.RawPath // opaque // would be taken for a host
+		u.Opaque, u.RawPath = "", r.URL.RawPath // opaque // would be taken for a host
 	}
 	return u
 }
@@ -150,13 +190,12 @@ func copyForwarded(out, in http.Header) {
 	}
 }
 
-var errSwitched = errors.New("the backend answered 101 to a request that asked for no upgrade")
-
-// refuseSwitch has the connection closed on which the backend now speaks
-// something else. ReverseProxy would refuse it as well, but leave it open.
-func refuseSwitch(resp *http.Response) error {
-	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return errSwitched
+// checkAnswer refuses an answer that is none to a plain request. ReverseProxy
+// would refuse a 101 as well, but leave the connection open, on which the
+// backend now speaks something else.
+func checkAnswer(resp *http.Response) error {
+	if resp.StatusCode < 200 {
+		return fmt.Errorf("the backend answered %03d to a request that asked for no upgrade", resp.StatusCode)
 	}
 	return nil
 }

@@ -136,6 +136,61 @@ func TestProxyTrailers(t *testing.T) {
 	}
 }
 
+// A trailer is no place for what says where a message goes, how long it is or
+// whose (RFC 9110 section 6.5.1).
+func TestProxyForbiddenTrailers(t *testing.T) {
+	seen := make(chan http.Header, 1)
+	address := proxied(t, func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		seen <- r.Trailer
+	}, nil)
+	conn := dialTCP(t, address)
+	fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum, Host, Cookie\r\n\r\n"+
+		"2\r\nhi\r\n0\r\nX-Sum: 1\r\nHost: evil\r\nCookie: a=1\r\nContent-Length: 9\r\nX-Forwarded-For: evil\r\nConnection: X-Sum\r\n\r\n")
+	if got := <-seen; len(got) != 1 || got.Get("X-Sum") != "1" {
+		t.Errorf("the backend saw the trailer %v, want X-Sum only", got)
+	}
+}
+
+// HTTP/1.0 knows no interim answers (RFC 9110 section 15.2).
+func TestProxyInterimAnswers(t *testing.T) {
+	for version, want := range map[string]int{"1.0": 0, "1.1": 2} {
+		t.Run(version, func(t *testing.T) {
+			r := newRig(t)
+			c := r.dial()
+			c.say("GET / HTTP/" + version + "\r\nHost: h\r\nConnection: close\r\n\r\n")
+			r.backend.next().say("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n")
+			answer := c.all()
+			if got := strings.Count(answer, " 100 Continue\r\n") + strings.Count(answer, " 103 Early Hints\r\n"); got != want || !strings.Contains(answer, " 204 No Content\r\n") {
+				t.Errorf("got %q, want %d interim answers", answer, want)
+			}
+		})
+	}
+}
+
+// Where a proxy before us may have seen another end of the request than net/http,
+// which ignores one of two framings, what follows is nobody's (RFC 9112 section
+// 6.1).
+func TestProxyTwoFramings(t *testing.T) {
+	const evil = "GET /evil HTTP/1.1\r\nHost: h\r\n\r\n"
+	for id, head := range map[string]string{
+		"1.1":         "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"1.0":         "POST / HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"1.0-chunked": "POST / HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n",
+	} {
+		t.Run(id, func(t *testing.T) {
+			r := newRig(t)
+			c := r.dial()
+			c.say(head + "0\r\n\r\n" + evil)
+			r.backend.next().say("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+			if answer := c.all(); strings.Count(answer, "HTTP/1.") != 1 {
+				t.Errorf("got %q, want one answer", answer)
+			}
+			r.backend.untouched()
+		})
+	}
+}
+
 // A client that waits for 100 Continue gets it when the backend wants the body,
 // and a final answer instead when it does not.
 func TestProxyExpectContinue(t *testing.T) {
@@ -273,13 +328,15 @@ func TestProxyBadAnswers(t *testing.T) {
 		"end-in-head":    "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n",
 		"two-lengths":    "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
 		"endless-head":   "HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", 400_000),
+		"status-0":       "HTTP/1.1 000 None\r\nContent-Length: 0\r\n\r\n",
+		"status-99":      "HTTP/1.1 099 None\r\nContent-Length: 0\r\n\r\n",
 		"end-in-interim": "HTTP/1.1 103 Early Hints\r\n\r\n",
 	} {
 		for _, method := range []string{"GET", "POST"} {
 			t.Run(name+"-"+method, func(t *testing.T) {
 				r := newRig(t)
 				c := r.dial()
-				c.say(method + " / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi")
+				c.say(method + " /a%20b?c HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi")
 				b := r.backend.next()
 				io.WriteString(b, answer) // not all of it may be taken
 				b.Close()
@@ -294,6 +351,7 @@ func TestProxyBadAnswers(t *testing.T) {
 					t.Errorf("answer %s %q", resp.Status, body)
 				}
 				r.refused(legacy.HTTP, "backend-bad-answer")
+				r.log.want(t, "request not proxied", map[string]any{"path": "/a b"})
 			})
 		}
 	}

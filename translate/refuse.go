@@ -134,9 +134,10 @@ func (g *Gateway) refuseUnread(conn *headConn, answer []byte) bool {
 	if _, err := fmt.Sscanf(line, "HTTP/1.1 %d ", &status); err != nil || unread[status] == "" {
 		return false
 	}
-	ref := refusal{reason: unread[status], status: status}
+	detail := strings.TrimPrefix(line, fmt.Sprintf("HTTP/1.1 %d %s", status, http.StatusText(status)))
+	ref := refusal{reason: unread[status], status: status, detail: strings.TrimPrefix(detail, ": ")}
 	g.count(func(s *Stats) { s.refused(legacy.HTTP, ref.reason) })
-	g.logger.Info("request refused", "client", conn.RemoteAddr().String(), "status", status, "reason", string(ref.reason), "error", hclog.Quote(line))
+	g.logger.Info("request refused", "client", conn.RemoteAddr().String(), "status", status, "reason", string(ref.reason), "error", hclog.Quote(ref.detail))
 	g.lastWord(conn.Conn, ref)
 	return true
 }
@@ -153,7 +154,11 @@ func (ref refusal) write(w io.Writer) error {
 		header = http.Header{}
 	}
 	resp := http.Response{StatusCode: ref.status, ProtoMajor: 1, ProtoMinor: 1, Header: header, Close: true, Body: ref.body, ContentLength: -1}
-	if ref.body == nil {
+	switch {
+	case ref.body != nil:
+	case ref.status == http.StatusNoContent, ref.status == http.StatusNotModified:
+		resp.Body, resp.ContentLength = http.NoBody, 0 // a front would take one for the next answer
+	default:
 		text := ref.text()
 		header.Set("Content-Type", "text/plain; charset=utf-8")
 		resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(text)), int64(len(text))
