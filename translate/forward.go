@@ -113,7 +113,9 @@ func (g *Gateway) setForwarded(header http.Header, r *http.Request) {
 	}
 	header["X-Forwarded-For"] = []string{strings.Join(append(slices.Clone(before), peer), ", ")}
 	header["X-Forwarded-Proto"] = []string{proto}
-	header["X-Forwarded-Host"] = []string{host}
+	if host != "" {
+		header["X-Forwarded-Host"] = []string{host}
+	}
 }
 
 // knows reports whether the scheme of a request is known without what proxies

@@ -152,6 +152,19 @@ func TestProxyForbiddenTrailers(t *testing.T) {
 	}
 }
 
+// A request of HTTP/1.0 may be without Host; then none is made up.
+func TestProxyWithoutHost(t *testing.T) {
+	r := newRig(t, func(o *translate.Options) { o.PreserveHost = true })
+	c := r.dial()
+	c.say("GET / HTTP/1.0\r\n\r\n")
+	b := r.backend.next()
+	if got, there := b.request.Header["X-Forwarded-Host"]; there {
+		t.Errorf("the backend saw X-Forwarded-Host %q, want none", got)
+	}
+	b.say("HTTP/1.1 204 No Content\r\n\r\n")
+	c.all()
+}
+
 // HTTP/1.0 knows no interim answers (RFC 9110 section 15.2).
 func TestProxyInterimAnswers(t *testing.T) {
 	for version, want := range map[string]int{"1.0": 0, "1.1": 2} {
