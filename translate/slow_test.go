@@ -87,7 +87,7 @@ func TestBackPressure(t *testing.T) {
 			used := heap()
 			var got int64
 			var sum uint32
-			for len(s.done) == 0 || got < s.sent.Load() {
+			for got < size {
 				message, err := next()
 				if err != nil {
 					t.Fatal(err)
