@@ -13,7 +13,7 @@ import (
 // are handshakes, and is called once when there have been none for a while: what
 // an idle gateway holds is then what its connections need.
 const (
-	lazyGC = 400
+	lazyGC = 200
 	quiet  = time.Second
 )
 

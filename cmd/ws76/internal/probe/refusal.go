@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/ws76/ws76/legacy"
 )
@@ -52,12 +53,14 @@ func (a *answer) summary() string {
 }
 
 // ownRefusal is how the gateway begins its refusals: status, the word of its
-// log, and a sentence.
-var ownRefusal = regexp.MustCompile(`^(\d{3}) [A-Z][A-Za-z ]+: ([a-z0-9-]{1,40})\n([ -~]{1,300})\.\n`)
+// log, and a sentence. It takes 150 KB, which a gateway has no use for.
+var ownRefusal = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\d{3}) [A-Z][A-Za-z ]+: ([a-z0-9-]{1,40})\n([ -~]{1,300})\.\n`)
+})
 
 // reason is the word of a refusal by the gateway itself, and its sentence.
 func (a *answer) reason() (word, sentence string) {
-	m := ownRefusal.FindSubmatch(a.body)
+	m := ownRefusal().FindSubmatch(a.body)
 	if m == nil || string(m[1]) != fmt.Sprint(a.status) {
 		return "", ""
 	}
