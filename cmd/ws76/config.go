@@ -113,6 +113,11 @@ func (c *Config) contradictions() (problems []error) {
 	if c.Listen == "" && c.TLSListen == "" {
 		problems = append(problems, wrong("WS76_LISTEN", off, errors.New("there is no WS76_TLS_LISTEN either, so there is no port for clients; allowed: off beside a WS76_TLS_LISTEN, else host:port, for example :8076")))
 	}
+	for _, own := range []Address{c.Listen, c.TLSListen, c.Admin} {
+		if c.Backend.is(own) {
+			problems = append(problems, wrong("WS76_BACKEND", c.Backend.Address, fmt.Errorf("that is ws76's own port %s, so it would ask itself for ever; allowed: where the app listens, for example http://127.0.0.1:8080", own)))
+		}
+	}
 	if c.DrainDelay >= Period(c.DrainTimeout) && c.DrainDelay > 0 {
 		problems = append(problems, wrong("WS76_DRAIN_DELAY", time.Duration(c.DrainDelay).String(), fmt.Errorf("nothing of WS76_DRAIN_TIMEOUT=%s would be left to close connections; allowed: less than that, for example 5s", time.Duration(c.DrainTimeout))))
 	}

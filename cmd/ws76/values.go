@@ -77,6 +77,19 @@ func (b *BackendURL) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// is reports whether the backend is what listens on an address, as far as that
+// can be told without asking.
+func (b BackendURL) is(listens Address) bool {
+	host, port, _ := net.SplitHostPort(b.Address)
+	ownHost, ownPort, err := net.SplitHostPort(string(listens))
+	if err != nil || port != ownPort {
+		return false
+	}
+	ip := net.ParseIP(host)
+	here := host == "localhost" || ip.IsLoopback() || ip.IsUnspecified()
+	return host == ownHost || here && (ownHost == "" || net.ParseIP(ownHost).IsUnspecified())
+}
+
 // A HostPolicy says which Host the backend sees.
 type HostPolicy string
 
