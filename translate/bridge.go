@@ -140,8 +140,8 @@ func (b *bridge) leave() {
 	if b.timer != nil {
 		b.timer.Stop()
 	}
-	b.client.conn.Close()
-	b.backend.conn.Close()
+	b.client.close()
+	b.backend.close()
 	b.gw.closed(b)
 }
 

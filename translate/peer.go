@@ -17,24 +17,22 @@ import (
 type peer struct {
 	conn    net.Conn
 	raw     syscall.RawConn // of conn; nil if it is not a bare socket
+	fd      uintptr         // of raw, for who holds mu and sees that done is not set
 	timeout time.Duration   // of one write
 
 	mu     sync.Mutex
 	open   bool // a message is begun and not ended
 	broken bool // a write failed: what followed would be taken for its rest
-	done   bool // the goodbye is out, nothing may follow
-
-	// Between send and try, owned by who holds mu.
-	out []byte
-	err error
-	try func(fd uintptr) bool // tryWrite, bound once
+	done   bool // the goodbye is out, or the socket is closed: nothing may follow
 
 	limit atomic.Pointer[time.Time] // when the closing handshake must be over
 }
 
 func (p *peer) init(conn net.Conn, timeout time.Duration) {
 	p.conn, p.raw, p.timeout = conn, rawConn(conn), timeout
-	p.try = p.tryWrite
+	if p.raw != nil {
+		p.raw.Control(func(fd uintptr) { p.fd = fd })
+	}
 }
 
 // write sends b; open says whether it ends inside a message.
@@ -48,49 +46,42 @@ func (p *peer) write(b []byte, open bool) error {
 
 // send writes, for who holds mu, what the socket takes at once, and waits only
 // with the rest: a deadline is not for free.
-func (p *peer) send(b []byte) error {
+func (p *peer) send(b []byte) (err error) {
 	if p.done || p.broken {
 		return net.ErrClosed
 	}
-	p.out, p.err = b, nil
 	if p.raw != nil {
-		if err := p.raw.Write(p.try); err != nil {
-			p.err = err
-		}
+		b, err = p.sendNow(b)
 	}
-	if p.err == nil && len(p.out) > 0 {
-		p.err = p.sendRest()
+	if err == nil && len(b) > 0 {
+		err = p.sendRest(b)
 	}
-	p.out = nil
-	p.broken = p.err != nil
-	return p.err
+	p.broken = err != nil
+	return err
 }
 
-// tryWrite writes without waiting.
-func (p *peer) tryWrite(fd uintptr) bool {
-	for len(p.out) > 0 {
-		n, err := writeNow(fd, p.out)
-		if n > 0 {
-			p.out = p.out[n:]
-		}
+// sendNow writes without waiting, and returns what is left.
+func (p *peer) sendNow(b []byte) (rest []byte, err error) {
+	for len(b) > 0 {
+		n, err := writeNow(p.fd, b)
+		b = b[n:]
 		switch err {
 		case nil, syscall.EINTR:
-			continue
 		case syscall.EAGAIN:
+			return b, nil
 		default:
-			p.err = os.NewSyscallError("write", err)
+			return b, os.NewSyscallError("write", err)
 		}
-		break
 	}
-	return true
+	return nil, nil
 }
 
-func (p *peer) sendRest() error {
+func (p *peer) sendRest(b []byte) error {
 	p.conn.SetWriteDeadline(time.Now().Add(p.timeout))
 	if limit := p.limit.Load(); limit != nil {
 		p.conn.SetWriteDeadline(*limit)
 	}
-	_, err := p.conn.Write(p.out)
+	_, err := p.conn.Write(b)
 	if err == nil && p.limit.Load() == nil {
 		p.conn.SetWriteDeadline(time.Time{})
 	}
@@ -138,6 +129,14 @@ func (p *peer) goodbye(b []byte, fin bool) {
 	if half, ok := p.conn.(interface{ CloseWrite() error }); fin && ok {
 		half.CloseWrite()
 	}
+}
+
+// close closes the socket, when nobody writes.
+func (p *peer) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done = true
+	p.conn.Close()
 }
 
 // busy reports whether somebody is writing.

@@ -8,4 +8,7 @@ import "syscall"
 func readNow(fd uintptr, b []byte) (int, error) { return syscall.Read(int(fd), b) }
 
 // writeNow writes without waiting: syscall.EAGAIN if there is no room.
-func writeNow(fd uintptr, b []byte) (int, error) { return syscall.Write(int(fd), b) }
+func writeNow(fd uintptr, b []byte) (int, error) {
+	n, err := syscall.Write(int(fd), b)
+	return max(n, 0), err
+}

@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -16,15 +15,6 @@ import (
 	"github.com/ws76/ws76/legacy"
 	"github.com/ws76/ws76/modern"
 )
-
-// A zeros is a connection whose other side never pauses: its socket is
-// /dev/zero, where 00 begins a message that has no end.
-type zeros struct {
-	*wire
-	file *os.File
-}
-
-func (z zeros) SyscallConn() (syscall.RawConn, error) { return z.file.SyscallConn() }
 
 // bridgeOf joins a client of -75 and a backend, in real time.
 func bridgeOf(client, backend net.Conn, o Options) *bridge {
@@ -60,40 +50,73 @@ func tcpPair(t *testing.T) (near, far net.Conn) {
 	return near, far
 }
 
-// A source that never pauses never waits, so that no deadline could end it. The
-// goodbye is said in time all the same.
-func TestEndOfASourceThatNeverPauses(t *testing.T) {
-	file, err := os.OpenFile("/dev/zero", os.O_RDWR, 0)
+// socketPair is the two ends of a connection that takes 128 KiB at once.
+func socketPair(t *testing.T) (near, far net.Conn) {
+	t.Helper()
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	_, client := newWire()
-	far, backend := newWire()
-	last := make(chan string)
-	go func() {
-		var tail []byte
-		for block := make([]byte, bufferSize); ; {
-			n, err := far.Read(block)
-			if tail = append(tail, block[:n]...); len(tail) > 8 {
-				tail = tail[len(tail)-8:]
-			}
-			if err != nil {
-				last <- string(tail)
-				return
-			}
+	var ends [2]net.Conn
+	for i, fd := range fds {
+		file := os.NewFile(uintptr(fd), "socketpair")
+		defer file.Close()
+		if ends[i], err = net.FileConn(file); err != nil {
+			t.Fatal(err)
 		}
-	}()
-	b := bridgeOf(zeros{client, file}, backend, Options{Timeouts: Timeouts{Close: 2 * time.Second}})
-	b.end(endFor(ByGateway, Idle, nil))
-	far.CloseWrite()
-	if got := <-last; !strings.HasPrefix(got, "\x88\x82") {
-		t.Errorf("the last that the backend got is %q, want a Close frame", got)
+		t.Cleanup(func() { ends[i].Close() })
 	}
-	for deadline := time.Now().Add(20 * time.Second); b.gw.Stats().Open[legacy.Hixie75] > 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it is still read")
-		}
+	return ends[0], ends[1]
+}
+
+// A source that never pauses never waits, so that no deadline could end it. The
+// goodbye is said in time all the same: here between two reads, of which the
+// second would find more.
+func TestEndOfASourceThatNeverPauses(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		left  time.Duration
+		reads int64
+	}{
+		{"the goodbye is due", 9 * time.Second, 2},
+		{"the end is due", -time.Second, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			nearClient, client := socketPair(t)
+			nearBackend, backend := tcpPair(t)
+			message := make([]byte, readSize+100)
+			message[len(message)-1] = 0xff
+			if _, err := client.Write(message); err != nil {
+				t.Fatal(err)
+			}
+			client.(*net.UnixConn).CloseWrite()
+			b := newBridgeOf(nearClient, nearBackend, Options{Timeouts: Timeouts{Close: 20 * time.Second}})
+			b.end(endFor(ByGateway, ShuttingDown, nil))
+			limit := time.Now().Add(tt.left)
+			b.client.limit.Store(&limit)
+			b.up.step(b.client.fd)
+			if n := b.up.reads.Load(); n != tt.reads {
+				t.Errorf("%d reads, want %d", n, tt.reads)
+			}
+			b.up.farewell()
+			b.up.drop()
+			b.backend.close()
+			got, err := io.ReadAll(backend)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, last := 0, modern.Continuation
+			for len(got) > 0 {
+				h, _ := modern.ParseHeader(got)
+				if last = h.Opcode; last != modern.Close {
+					data += int(h.Length)
+				}
+				got = got[h.Size+int(h.Length):]
+			}
+			if data != readSize-1 || last != modern.Close {
+				t.Errorf("the backend got %d bytes and last a frame of opcode %d, want %d and a Close frame", data, last, readSize-1)
+			}
+		})
 	}
 }
 
