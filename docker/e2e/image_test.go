@@ -153,6 +153,23 @@ func TestSidecar(t *testing.T) {
 	}
 }
 
+// An app that is started anew has a new network namespace: ws76 follows it
+// there.
+func TestSidecarFollowsItsApp(t *testing.T) {
+	requireDocker(t)
+	project := compose(t, "docker/compose.yaml")
+	docker(t, project("up", "--build", "--detach", "--wait")...)
+	docker(t, project("restart", "app")...)
+	docker(t, project("up", "--no-recreate", "--detach", "--wait")...)
+	c := openLegacy(t, legacy.Hixie76)
+	if err := c.WriteText("Hello"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.ReadText(); got != "Hello" {
+		t.Fatalf("got %q, %v", got, err)
+	}
+}
+
 func openLegacy(t *testing.T, d legacy.Dialect) *legacy.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", "127.0.0.1:8076")
