@@ -26,7 +26,7 @@ import (
 // proxy, which this is not.
 func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor != 1 { // the preface of HTTP/2 would reach the backend as a request
-		g.refuse(w, r, legacy.HTTP, refusal{reason: Reason(legacy.HTTPVersion), status: http.StatusHTTPVersionNotSupported})
+		g.refuse(w, r, legacy.HTTP, refusal{reason: Reason(legacy.HTTPVersion), status: http.StatusHTTPVersionNotSupported, plain: true})
 		return
 	}
 	_, err := legacy.Resource(r)
@@ -34,7 +34,9 @@ func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
 		err = &legacy.HandshakeError{Reason: legacy.BadTarget, Detail: r.Method}
 	}
 	if err != nil && !ofServer(r) {
-		g.refuse(w, r, legacy.HTTP, handshakeRefusal(err))
+		ref := handshakeRefusal(err)
+		ref.plain = true
+		g.refuse(w, r, legacy.HTTP, ref)
 		return
 	}
 	if twoFramings(r) {

@@ -36,6 +36,7 @@ type refusal struct {
 	header http.Header
 	body   io.ReadCloser // nil = the reason and its sentence
 	detail string        // for the log
+	plain  bool          // it is of a request, not of an opening handshake
 }
 
 func handshakeRefusal(err error) refusal {
@@ -90,11 +91,14 @@ func relay(d legacy.Dialect, resp *http.Response) refusal {
 // behind the head must never be taken for a request.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, d legacy.Dialect, ref refusal) {
 	g.count(func(s *Stats) { s.refused(d, ref.reason) })
-	level := hclog.Warn
-	if ref.reason == BackendRefused {
+	level, what := hclog.Warn, "opening handshake refused"
+	switch {
+	case ref.plain:
+		level, what = hclog.Info, "request refused"
+	case ref.reason == BackendRefused:
 		level = hclog.Info
 	}
-	g.logger.Log(level, "opening handshake refused", "dialect", d.String(), "client", r.RemoteAddr, "path", hclog.Quote(r.URL.Path),
+	g.logger.Log(level, what, "dialect", d.String(), "client", r.RemoteAddr, "path", hclog.Quote(r.URL.Path),
 		"status", ref.status, "reason", string(ref.reason), "error", hclog.Quote(ref.detail))
 	if ref.body != nil {
 		defer ref.body.Close()

@@ -90,6 +90,8 @@ func TestRefusesUnread(t *testing.T) {
 		"two-lengths": {with(head76, "Content-Length: 8\r\n", "Content-Length: 9\r\n") + key3, 400, translate.BadRequest},
 		"expectation": {with(head76, "Expect: the-worst\r\n") + key3, 417, translate.BadExpectation},
 		"coding":      {with(head76, "Transfer-Encoding: gzip\r\n") + key3, 501, translate.BadTransferCoding},
+		"connect":     {"CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n", 400, translate.Reason(legacy.BadTarget)},
+		"preface":     {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "http-version"},
 		"version":     {"GET / HTTP/3.0\r\nHost: h\r\n\r\n", 505, "http-version"},
 		"second":      {"OPTIONS /first HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\n\r\n", 400, translate.BadRequest},
 		"second-long": {"OPTIONS /first HTTP/1.1\r\nHost: h\r\n\r\nGET /" + strings.Repeat("x", 20<<10) + " HTTP/1.1\r\n\r\n", 431, translate.HeadTooLarge},

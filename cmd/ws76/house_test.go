@@ -54,7 +54,7 @@ var importRules = []importRule{
 	{all, []string{"testing"}, "tests are not part of the product"},
 	{all, []string{"math/rand"}, "masking keys and challenges are unpredictable: crypto/rand"},
 	{allBut("translate/pump_linux.go"), []string{"unsafe"}, "what a peer sent is never looked at without bounds; the one exception names its gain"},
-	{all, []string{"log"}, "there is one logger, and it is hclog"},
+	{allBut("cmd/ws76/log.go"), []string{"log"}, "there is one logger, and it is hclog; the one exception leads the other there"},
 	{inRoom("legacy"), []string{hclogMod, module}, "a wire has no log and no other room"},
 	{inRoom("translate"), []string{"os/signal", "flag"}, "edge matters belong to the command"},
 	{oneOfFiles("translate/up.go", "translate/down.go", "translate/text.go"), []string{"net", "time", "os"}, "pure means testable at every cut"},

@@ -62,12 +62,6 @@ func warn(c *Config, cr credentials, logger hclog.Logger) {
 	}
 }
 
-func newLogger(c *Config, w io.Writer) hclog.Logger {
-	return hclog.New(&hclog.LoggerOptions{
-		Name: "ws76", Level: c.LogLevel.Level(), Output: w, JSONFormat: c.LogFormat == "json",
-	})
-}
-
 func (c *Config) options(cr credentials, logger hclog.Logger) translate.Options {
 	return translate.Options{
 		Backend:        modern.Dialer{Address: c.Backend.Address, TLS: cr.backend},

@@ -297,3 +297,36 @@ func TestReachable(t *testing.T) {
 		}
 	}
 }
+
+// What net/http has to say of a backend is a line of the log like any other.
+func TestUnsolicitedAnswerIsLogged(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	g := startGateway(t, "WS76_BACKEND=http://"+ln.Addr().String())
+	answered := make(chan bool)
+	go func() {
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		http.ReadRequest(bufio.NewReader(conn))
+		io.WriteString(conn, "HTTP/1.1 204 No Content\r\n\r\n")
+		<-answered
+		io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
+		io.Copy(io.Discard, conn)
+	}()
+	if status, _ := get(t, "http://"+g.listen+"/"); status != http.StatusNoContent {
+		t.Fatalf("status %d, want 204", status)
+	}
+	close(answered)
+	line, err := g.next(func(line string) bool { return strings.Contains(line, "Unsolicited response") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.says(fields(line), map[string]any{"@level": "warn", "@module": "ws76.http"})
+}
