@@ -5,7 +5,7 @@ import "encoding/binary"
 // AppendHeader appends the header of a frame as a client sends it: the length
 // in its shortest form, the mask bit, the key (RFC 6455 section 5.2). It adds
 // at most MaxHeader bytes.
-func AppendHeader(dst []byte, fin bool, op Opcode, length int, key Key) []byte {
+func AppendHeader(dst []byte, fin bool, op Opcode, length uint64, key Key) []byte {
 	b0 := byte(op)
 	if fin {
 		b0 |= finBit
@@ -17,14 +17,14 @@ func AppendHeader(dst []byte, fin bool, op Opcode, length int, key Key) []byte {
 		dst = append(dst, b0, maskBit|126, byte(length>>8), byte(length))
 	default:
 		dst = append(dst, b0, maskBit|127)
-		dst = binary.BigEndian.AppendUint64(dst, uint64(length))
+		dst = binary.BigEndian.AppendUint64(dst, length)
 	}
 	return append(dst, key[:]...)
 }
 
 // AppendFrame appends a masked frame.
 func AppendFrame(dst []byte, fin bool, op Opcode, payload []byte, key Key) []byte {
-	dst = AppendHeader(dst, fin, op, len(payload), key)
+	dst = AppendHeader(dst, fin, op, uint64(len(payload)), key)
 	at := len(dst)
 	dst = append(dst, payload...)
 	Mask(dst[at:], dst[at:], key)

@@ -25,7 +25,7 @@ func TestAppendHeader(t *testing.T) {
 	for _, test := range []struct {
 		fin    bool
 		op     modern.Opcode
-		length int
+		length uint64
 		want   string
 	}{
 		{true, modern.Text, 0, "8180" + key},
@@ -34,6 +34,7 @@ func TestAppendHeader(t *testing.T) {
 		{true, modern.Binary, 126, "82fe007e" + key},
 		{false, modern.Continuation, 65535, "00feffff" + key},
 		{true, modern.Continuation, 65536, "80ff0000000000010000" + key},
+		{true, modern.Binary, 1<<32 + 5, "82ff0000000100000005" + key},
 		{true, modern.Binary, 1<<63 - 1, "82ff7fffffffffffffff" + key},
 		{true, modern.Close, 2, "8882" + key},
 		{true, modern.Ping, 0, "8980" + key},
@@ -44,7 +45,7 @@ func TestAppendHeader(t *testing.T) {
 		if want := before + string(unhex(t, test.want)); string(got) != want {
 			t.Errorf("%v %d %d: got %x, want %x", test.fin, test.op, test.length, got, want)
 		}
-		want := modern.Header{Fin: test.fin, Opcode: test.op, Masked: true, Key: testKey, Length: uint64(test.length), Size: len(test.want) / 2}
+		want := modern.Header{Fin: test.fin, Opcode: test.op, Masked: true, Key: testKey, Length: test.length, Size: len(test.want) / 2}
 		if h, ok := modern.ParseHeader(got[len(before):]); h != want || !ok {
 			t.Errorf("%v %d %d: reads back %+v, %v, want %+v", test.fin, test.op, test.length, h, ok, want)
 		}

@@ -32,7 +32,7 @@ func BenchmarkScanFromClient(b *testing.B) {
 
 // unmasked is a text frame as a server sends it.
 func unmasked(payload []byte) []byte {
-	frame := modern.AppendHeader(nil, true, modern.Text, len(payload), modern.Key{})
+	frame := modern.AppendHeader(nil, true, modern.Text, uint64(len(payload)), modern.Key{})
 	frame = frame[:len(frame)-len(modern.Key{})]
 	frame[1] &^= 0x80
 	return append(frame, payload...)

@@ -123,7 +123,7 @@ func FuzzParseHeader(f *testing.F) {
 		if h.Length > 1<<63-1 {
 			return
 		}
-		written := modern.AppendHeader(nil, h.Fin, h.Opcode, int(h.Length), h.Key)
+		written := modern.AppendHeader(nil, h.Fin, h.Opcode, h.Length, h.Key)
 		h.RSV, h.Masked = 0, true
 		back, ok := modern.ParseHeader(written)
 		if h.Size = back.Size; back != h || !ok || len(written) != h.Size || len(written) > modern.MaxHeader {

@@ -27,7 +27,7 @@ func (a *adapt) transform(dst, src []byte, _ bool) (nDst, nSrc int, err error) {
 			nSrc, nDst = nSrc+n, nDst+m
 			continue
 		}
-		n := copy(dst[nDst:], src[nSrc:min(uint64(len(src)), uint64(nSrc)+a.left)])
+		n := copy(dst[nDst:], src[nSrc:nSrc+int(min(a.left, uint64(len(src)-nSrc)))])
 		a.left -= uint64(n)
 		nSrc, nDst = nSrc+n, nDst+n
 	}
@@ -42,12 +42,12 @@ func (a *adapt) header(dst, src []byte) (n, m int) {
 	if !ok {
 		return 0, 0
 	}
-	if !h.Masked || h.RSV != 0 || h.Length > 1<<62 {
+	if !h.Masked || h.RSV != 0 {
 		m = copy(dst, src[:h.Size]) // the backend will refuse it
 		a.left = h.Length
 		return h.Size, m
 	}
-	m = len(modern.AppendHeader(dst[:0], h.Fin, h.Opcode, int(h.Length), h.Key))
+	m = len(modern.AppendHeader(dst[:0], h.Fin, h.Opcode, h.Length, h.Key))
 	if h.Opcode != modern.Close || h.Length < 2 || h.Length > modern.MaxControl {
 		a.left = h.Length
 		return h.Size, m

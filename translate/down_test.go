@@ -277,7 +277,7 @@ func TestDownRooms(t *testing.T) {
 
 // fromServer is a frame as a server sends it.
 func fromServer(fin bool, op modern.Opcode, payload []byte) []byte {
-	masked := modern.AppendHeader(nil, fin, op, len(payload), modern.Key{})
+	masked := modern.AppendHeader(nil, fin, op, uint64(len(payload)), modern.Key{})
 	masked[1] &^= 0x80
 	return append(masked[:len(masked)-len(modern.Key{})], payload...)
 }

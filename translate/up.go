@@ -88,7 +88,7 @@ func (u *up) frame(dst []byte, tok legacy.Token) (n int, fits bool) {
 		op = modern.Continuation
 	}
 	key := u.keys.Next()
-	n = len(modern.AppendHeader(dst[:0], tok.Last, op, size, key))
+	n = len(modern.AppendHeader(dst[:0], tok.Last, op, uint64(size), key))
 	payload := dst[n : n+size]
 	if valid {
 		modern.Mask(payload, tok.Data, key)
