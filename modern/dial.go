@@ -276,16 +276,33 @@ func (c *headConn) Read(p []byte) (int, error) {
 // but not 101 (RFC 9110 section 15.2).
 func (c *headConn) findHead() {
 	for {
-		end := bytes.Index(c.buf, []byte("\r\n\r\n"))
-		if end < 0 {
+		end := HeadEnd(c.buf)
+		if end == 0 {
 			return
 		}
 		_, status, _ := bytes.Cut(c.buf, []byte(" "))
 		if !bytes.HasPrefix(status, []byte("1")) || bytes.HasPrefix(status, []byte("101")) {
-			c.head = end + 4
+			c.head = end
 			return
 		}
-		c.buf = c.buf[end+4:]
+		c.buf = c.buf[end:]
+	}
+}
+
+// HeadEnd is the length of the head that b begins with, the blank line
+// included; 0 if b does not hold all of it. A line may end with a bare LF, as
+// net/http reads it (RFC 9112 section 2.2).
+func HeadEnd(b []byte) int {
+	for at := 0; ; {
+		line := bytes.IndexByte(b[at:], '\n')
+		if line < 0 {
+			return 0
+		}
+		at += line + 1
+		rest := bytes.TrimPrefix(b[at:], []byte("\r"))
+		if len(rest) > 0 && rest[0] == '\n' {
+			return len(b) - len(rest) + 1
+		}
 	}
 }
 

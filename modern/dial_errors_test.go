@@ -41,7 +41,6 @@ var badAnswers = map[string]struct {
 	"nothing":              {modern.BadAnswer, "", "EOF after 0 bytes"},
 	"end-in-head":          {modern.BadAnswer, answer101[:20], "EOF after 20 bytes"},
 	"end-after-interim":    {modern.BadAnswer, "HTTP/1.1 100 Continue\r\n\r\n", "EOF"},
-	"bare-line-feeds":      {modern.BadAnswer, strings.ReplaceAll(answer101, "\r\n", "\n"), "EOF"},
 	"long-head":            {modern.BadAnswer, plus(answer101, "A: "+strings.Repeat("a", 66_000)), "longer than 65536 bytes"},
 	"endless-head":         {modern.BadAnswer, "HTTP/1.1 404 Not Found\r\n" + strings.Repeat("A: b\r\n", 100_000), "longer than 65536 bytes"},
 }

@@ -109,13 +109,16 @@ func TestDialAnswers(t *testing.T) {
 		"no-reason-phrase":   {swap(answer101, "101 Switching Protocols", "101"), ""},
 		"interim":            {"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + answer101, ""},
 		"interims":           {strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 5000) + answer101, ""},
+		"bare-lf":            {strings.ReplaceAll(answer101, "\r\n", "\n"), ""},
+		"interim-bare-lf":    {"HTTP/1.1 103 Early Hints\n\n" + strings.ReplaceAll(answer101, "\r\n\r\n", "\r\n\n"), ""},
 		"long-line":          {plus(answer101, "A: "+strings.Repeat("a", 60_000)), ""},
 	} {
 		t.Run(id, func(t *testing.T) {
-			address := serve(t, answering(test.answer+frames))
+			behind := frames + "\r\n\r\n"
+			address := serve(t, answering(test.answer+behind))
 			eachWay(t, func(t *testing.T, open way) {
 				b := mustOpen(t, open, &modern.Dialer{Address: address}, request)
-				if got := remainder(t, b); b.Protocol != test.protocol || got != frames {
+				if got := remainder(t, b); b.Protocol != test.protocol || got != behind {
 					t.Errorf("protocol %q, %q behind the head", b.Protocol, got)
 				}
 			})

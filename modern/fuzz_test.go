@@ -1,7 +1,9 @@
 package modern_test
 
 import (
+	"bufio"
 	"bytes"
+	"net/http"
 	"reflect"
 	"testing"
 
@@ -120,9 +122,6 @@ func FuzzParseHeader(f *testing.F) {
 		if short, ok := modern.ParseHeader(data[:h.Size-1]); ok {
 			t.Errorf("%x: got %+v of a byte less", data, short)
 		}
-		if h.Length > 1<<63-1 {
-			return
-		}
 		written := modern.AppendHeader(nil, h.Fin, h.Opcode, h.Length, h.Key)
 		h.RSV, h.Masked = 0, true
 		back, ok := modern.ParseHeader(written)
@@ -131,6 +130,23 @@ func FuzzParseHeader(f *testing.F) {
 		}
 		if shortest := 6 + map[bool]int{true: 2}[h.Length > 125] + map[bool]int{true: 6}[h.Length > 65535]; h.Size != shortest {
 			t.Errorf("%x, appended: %x, want %d bytes", data, written, shortest)
+		}
+	})
+}
+
+// A head ends where net/http ends it, and none of it is behind that.
+func FuzzHeadEnd(f *testing.F) {
+	for _, head := range []string{answer101, "HTTP/1.1 404 No\nA: b\n\nbody", "HTTP/1.1 101\r\n\n\r\n", "HTTP/1.1 200 OK\n\r\n\r\n\r\n"} {
+		f.Add([]byte(head + frames))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		end := modern.HeadEnd(data)
+		br := bufio.NewReaderSize(bytes.NewReader(data), len(data)+16)
+		if _, err := http.ReadResponse(br, nil); err == nil && end != len(data)-br.Buffered() {
+			t.Errorf("%q: ends at %d, to net/http at %d", data, end, len(data)-br.Buffered())
+		}
+		if end > 0 && modern.HeadEnd(data[:end-1]) != 0 {
+			t.Errorf("%q: ends at %d, and before", data, end)
 		}
 	})
 }
