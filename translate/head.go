@@ -10,6 +10,8 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+
+	"github.com/ws76/ws76/modern"
 )
 
 // netHTTPSlop is what net/http adds to the limit for heads that it is given.
@@ -50,6 +52,9 @@ type headConn struct {
 	mu       sync.Mutex // net/http reads on in another goroutine while a handler runs
 	head     []byte
 	complete bool
+	behind   []byte // the head: a body, or what is pipelined
+	body     int64  // what is to come of it, if serving
+	lost     bool   // no head can be told from a body any more
 }
 
 func (c *headConn) Read(p []byte) (int, error) {
@@ -59,12 +64,56 @@ func (c *headConn) Read(p []byte) (int, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.complete {
-		before := len(c.head)
-		c.head = append(c.head, p[:n]...)
-		c.complete = len(c.head) > c.gw.options.Limits.Head || headEnd(c.head[max(0, before-2):]) >= 0
-	}
+	c.record(p[:n])
 	return n, err
+}
+
+func (c *headConn) record(b []byte) {
+	switch {
+	case c.lost:
+	case c.complete:
+		c.behind = append(c.behind, b...)
+		c.skip()
+	default:
+		from := max(0, len(c.head)-2)
+		c.head = append(c.head, b...)
+		if n := modern.HeadEnd(c.head[from:]); n > 0 {
+			c.head, c.behind, c.complete = c.head[:from+n], bytes.Clone(c.head[from+n:]), true
+		}
+		c.lost = !c.complete && len(c.head) > c.gw.options.Limits.Head
+	}
+}
+
+// skip drops what is known to be body.
+func (c *headConn) skip() {
+	if c.serving.Load() {
+		n := min(c.body, int64(len(c.behind)))
+		c.behind, c.body = c.behind[n:], c.body-n
+	}
+}
+
+// serve is for a request that has been read. Where the chunks of a body end,
+// only net/http knows.
+func (c *headConn) serve(r *http.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.serving.Store(true)
+	c.body = r.ContentLength
+	if c.body < 0 {
+		c.lost, c.behind = true, nil
+		return
+	}
+	c.skip()
+}
+
+// next begins another head.
+func (c *headConn) next() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.serving.Store(false)
+	pipelined := c.behind
+	c.head, c.complete, c.behind = nil, false, nil
+	c.record(pipelined)
 }
 
 // Write puts a refusal of ours in the place of one by net/http, unless it is for
@@ -74,19 +123,6 @@ func (c *headConn) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	return c.Conn.Write(p)
-}
-
-// headEnd is where the blank line begins that ends a head, -1 if there is none.
-// To net/http a line may end with a bare LF (RFC 9112 section 2.2).
-func headEnd(b []byte) int {
-	end := bytes.Index(b, []byte("\n\r\n"))
-	if bare := bytes.Index(b, []byte("\n\n")); bare >= 0 && (end < 0 || bare < end) {
-		end = bare
-	}
-	if end < 0 {
-		return -1
-	}
-	return end + 1
 }
 
 type headKey struct{}
@@ -99,7 +135,7 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 // serving is for a request that has been read.
 func serving(r *http.Request) {
 	if hc, ok := r.Context().Value(headKey{}).(*headConn); ok {
-		hc.serving.Store(true)
+		hc.serve(r)
 	}
 }
 
@@ -107,15 +143,13 @@ func serving(r *http.Request) {
 // begins a new head.
 func nextHead(c net.Conn, state http.ConnState) {
 	if hc, ok := c.(*headConn); ok && state == http.StateIdle {
-		hc.serving.Store(false)
-		hc.mu.Lock()
-		defer hc.mu.Unlock()
-		hc.head, hc.complete = nil, false
+		hc.next()
 	}
 }
 
-// rawHead is the head of the request as it was received, nil if the request
-// was pipelined behind another one or was not served by Gateway.Serve.
+// rawHead is the head of the request as it was received, nil if a body in
+// chunks came before it on the connection, if it is longer than the limit, or
+// if it was not served by Gateway.Serve.
 func rawHead(r *http.Request) []byte {
 	hc, ok := r.Context().Value(headKey{}).(*headConn)
 	if !ok {
@@ -123,11 +157,10 @@ func rawHead(r *http.Request) []byte {
 	}
 	hc.mu.Lock()
 	defer hc.mu.Unlock()
-	end := headEnd(hc.head)
-	if end < 0 || !bytes.HasPrefix(hc.head, []byte(r.Method+" "+r.RequestURI+" ")) {
+	if !hc.complete || !bytes.HasPrefix(hc.head, []byte(r.Method+" "+r.RequestURI+" ")) {
 		return nil
 	}
-	return hc.head[:end]
+	return hc.head
 }
 
 // secure reports whether the client's side of the connection is TLS: it ends
