@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -201,8 +202,10 @@ func (g *Gateway) notOpened(w http.ResponseWriter, r *http.Request, d legacy.Dia
 func (g *Gateway) accept(w http.ResponseWriter, r *http.Request, o opening, backend *modern.Backend) *bridge {
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err == nil {
-		conn.SetDeadline(time.Time{})
+		conn.SetReadDeadline(time.Time{})
+		conn.SetWriteDeadline(time.Now().Add(g.options.Timeouts.Write))
 		if err = g.answer(o, conn, rw.Reader, backend); err == nil {
+			conn.SetWriteDeadline(time.Time{})
 			socket, unread := bare(conn)
 			b := newBridge(g, o, socket, append(buffered(rw.Reader), unread...), backend)
 			b.suspicion = o.suspect()
@@ -282,16 +285,15 @@ func (g *Gateway) opened(b *bridge, r *http.Request, took time.Duration) {
 // closed is called by a bridge that is over.
 func (g *Gateway) closed(b *bridge) {
 	e := b.closing.Load()
+	g.mu.Lock()
+	delete(g.bridges, b)
+	g.stats.closed(b, e)
+	g.mu.Unlock()
 	g.logClosed(b, e)
 	if fault, damaged := b.dropped(e); damaged {
 		g.diagnose(fault, b.suspicion.front, b.remote)
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.bridges, b)
-	g.stats.closed(b, e)
-	g.admission.leave(b.counted)
-	g.checkEmpty()
+	g.leave(b.counted)
 }
 
 func (g *Gateway) logClosed(b *bridge, e *End) {
@@ -314,8 +316,11 @@ func (g *Gateway) logClosed(b *bridge, e *End) {
 func (g *Gateway) left(r *http.Request, d legacy.Dialect, err error) {
 	reason := ClientLeft
 	var handshake *legacy.HandshakeError
-	if errors.As(err, &handshake) {
+	switch {
+	case errors.As(err, &handshake):
 		reason = Reason(handshake.Reason)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		reason = ClientSlow
 	}
 	switch reason {
 	case Reason(legacy.Key3Timeout):

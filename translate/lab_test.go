@@ -196,6 +196,7 @@ type lab struct {
 	gw              *Gateway
 	began           time.Time
 	client, backend *wire // the far ends
+	unread          int   // bytes that the client has not taken when it opens
 }
 
 // inLab runs a test in a bubble. When it returns both far ends are closed, and
@@ -221,6 +222,7 @@ func (l *lab) open(rest string) {
 	var near [2]*wire
 	l.client, near[0] = newWire()
 	l.backend, near[1] = newWire()
+	near[0].out.data = make([]byte, l.unread)
 	go l.serve(near[0], &modern.Backend{Conn: near[1], Rest: []byte(rest), Header: http.Header{}})
 }
 

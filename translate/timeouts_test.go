@@ -350,3 +350,31 @@ func breaksClient(l *lab) {
 	l.client.in.leave()
 	l.backendSays(helloUp)
 }
+
+// A client that does not read what it asked for before does not take its 101
+// either. It was waited for without a limit, and counted nowhere.
+func TestAnswerIsNotTaken(t *testing.T) {
+	const head13 = "GET /demo HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+	for d, tt := range map[legacy.Dialect]struct{ head, farewell string }{
+		legacy.Hixie75: {labHead75, closed1001},
+		legacy.Hixie76: {labHead76, closed1001},
+		legacy.RFC6455: {head13, ""},
+	} {
+		t.Run(d.String(), func(t *testing.T) {
+			inLab(t, Options{Timeouts: Timeouts{Write: 7 * time.Second}}, func(l *lab) {
+				l.unread = wireSize
+				l.open("")
+				l.clientSays(tt.head)
+				time.Sleep(7*time.Second - 1)
+				l.backendGets("")
+				time.Sleep(time.Nanosecond)
+				l.backendGets(tt.farewell)
+				if got := l.gw.Stats().Refused; got[Refused{d, ClientSlow}] != 1 {
+					t.Errorf("refused: %v", got)
+				}
+				l.clientEnded()
+			})
+		})
+	}
+}
