@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"crypto/tls"
 	"math"
 	"net"
 	"os"
@@ -30,8 +31,8 @@ type peer struct {
 
 func (p *peer) init(conn net.Conn, timeout time.Duration) {
 	p.conn, p.raw, p.timeout = conn, rawConn(conn), timeout
-	if p.raw != nil {
-		p.raw.Control(func(fd uintptr) { p.fd = fd })
+	if p.raw != nil && p.raw.Control(func(fd uintptr) { p.fd = fd }) != nil {
+		p.raw = nil // it is closed, and has no descriptor any more
 	}
 }
 
@@ -126,9 +127,26 @@ func (p *peer) goodbye(b []byte, fin bool) {
 		p.send(b)
 	}
 	p.done = true
-	if half, ok := p.conn.(interface{ CloseWrite() error }); fin && ok {
-		half.CloseWrite()
+	if fin {
+		p.endHalf()
 	}
+}
+
+// endHalf ends the gateway's half of TCP. TLS would wait five seconds for its
+// last record to be taken, whatever the deadline was.
+func (p *peer) endHalf() {
+	half, ok := p.conn.(interface{ CloseWrite() error })
+	if !ok {
+		return
+	}
+	if secure, ok := p.conn.(*tls.Conn); ok {
+		if p.broken || p.left() <= 0 {
+			return
+		}
+		cut := func() { secure.NetConn().SetWriteDeadline(time.Now()) }
+		defer time.AfterFunc(p.left(), cut).Stop()
+	}
+	half.CloseWrite()
 }
 
 // close closes the socket, when nobody writes.
@@ -136,6 +154,10 @@ func (p *peer) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done = true
+	if secure, ok := p.conn.(*tls.Conn); ok && (p.broken || p.left() <= 0) {
+		secure.NetConn().Close()
+		return
+	}
 	p.conn.Close()
 }
 

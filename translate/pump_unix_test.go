@@ -3,6 +3,7 @@
 package translate
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http/httptest"
@@ -165,4 +166,15 @@ func TestReadsAreCounted(t *testing.T) {
 		}
 	}
 	client.CloseWrite()
+}
+
+// A connection that was closed before has no descriptor: 0 was taken for it.
+func TestPeerOfAClosedConnection(t *testing.T) {
+	near, _ := tcpPair(t)
+	near.Close()
+	var p peer
+	p.init(near, time.Second)
+	if err := p.write([]byte("Hello"), false); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("write: %v, want %v", err, net.ErrClosed)
+	}
 }
