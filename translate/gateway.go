@@ -159,7 +159,7 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request, d legacy.Dialect)
 	g.handshakes.Add(1)
 	client := g.clientOf(r)
 	if reason := g.enter(client); reason != "" {
-		g.refuse(w, r, d, notAdmitted(reason))
+		g.refuse(w, r, d, notAdmitted(reason, client))
 		return
 	}
 	began := time.Now()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -123,6 +124,27 @@ func (c *headConn) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	return c.Conn.Write(p)
+}
+
+// strangers are what comes in the place of a request, by how it begins, that
+// should have come to another port, or to this one with other settings.
+var strangers = map[string]string{
+	"\x16\x03":               "TLS came: this port is for connections without",
+	"PROXY ":                 "a PROXY header came: the gateway is not configured to expect one",
+	"\r\n\r\n\x00\r\nQUIT\n": "a PROXY header of version 2 came: the gateway is not configured to expect one",
+}
+
+// stranger says what came in the place of a request, if that is known.
+func (c *headConn) stranger() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	came := slices.Concat(c.head, c.behind)
+	for begin, what := range strangers {
+		if bytes.HasPrefix(came, []byte(begin)) {
+			return what
+		}
+	}
+	return ""
 }
 
 type headKey struct{}

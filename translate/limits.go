@@ -106,11 +106,11 @@ func (g *Gateway) clientOf(r *http.Request) netip.Prefix {
 // retryAfter asks for a second of patience.
 var retryAfter = http.Header{"Retry-After": {"1"}}
 
-// notAdmitted is the refusal for a reason of enter.
-func notAdmitted(reason Reason) refusal {
-	status := http.StatusServiceUnavailable
+// notAdmitted is the refusal of a client for a reason of enter.
+func notAdmitted(reason Reason, client netip.Prefix) refusal {
+	ref := refusal{reason: reason, status: http.StatusServiceUnavailable, header: retryAfter.Clone()}
 	if reason == TooManyOfClient {
-		status = http.StatusTooManyRequests
+		ref.status, ref.detail = http.StatusTooManyRequests, "counted as "+client.String()
 	}
-	return refusal{reason: reason, status: status, header: retryAfter.Clone()}
+	return ref
 }

@@ -1,10 +1,12 @@
 package translate
 
 import (
+	"bytes"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -83,6 +85,24 @@ func TestReasons(t *testing.T) {
 	}
 	if got := Reason("none").Sentence(); got != "" {
 		t.Errorf("got %q for a word that is none", got)
+	}
+}
+
+// What the log says, the README explains.
+func TestReadmeHasTheReasons(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{".", "../legacy", "../modern"} {
+		for name, r := range reasonsOf(t, dir) {
+			if r == Reason(legacy.BadAnswer) {
+				continue // of legacy.Dial, which is a client
+			}
+			if !bytes.Contains(readme, []byte("`"+string(r)+"`")) {
+				t.Errorf("it has no `%s`, %s of %s", r, name, dir)
+			}
+		}
 	}
 }
 

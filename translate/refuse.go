@@ -3,6 +3,7 @@ package translate
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -139,7 +140,7 @@ func (g *Gateway) refuseUnread(conn *headConn, answer []byte) bool {
 		return false
 	}
 	detail := strings.TrimPrefix(line, fmt.Sprintf("HTTP/1.1 %d %s", status, http.StatusText(status)))
-	ref := refusal{reason: unread[status], status: status, detail: strings.TrimPrefix(detail, ": ")}
+	ref := refusal{reason: unread[status], status: status, detail: cmp.Or(conn.stranger(), strings.TrimPrefix(detail, ": "))}
 	g.count(func(s *Stats) { s.refused(legacy.HTTP, ref.reason) })
 	g.logger.Info("request refused", "client", conn.RemoteAddr().String(), "status", status, "reason", string(ref.reason), "error", hclog.Quote(ref.detail))
 	g.lastWord(conn.Conn, ref)

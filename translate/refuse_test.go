@@ -117,6 +117,26 @@ func TestRefusesUnread(t *testing.T) {
 	}
 }
 
+// What should have come elsewhere is named: it was an error without a word.
+func TestRefusesStrangers(t *testing.T) {
+	for request, want := range map[string]string{
+		"\x16\x03\x01\x00\xc4\x01\x00\x00\xc0\x03\x03\r\n\r\n":                    "TLS came",
+		"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n": "a PROXY header came",
+		"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00GET / HTTP/1.1\r\nHost: h\r\n\r\n": "a PROXY header of version 2 came",
+	} {
+		t.Run(want, func(t *testing.T) {
+			r := newRig(t)
+			c := r.dial()
+			c.say(request)
+			checkRefusal(t, c, 400, translate.BadRequest)
+			line := r.log.find(t, "request refused")
+			if got := fmt.Sprint(line["error"]); !strings.Contains(got, want) {
+				t.Errorf("the log says error=%s, want %q", got, want)
+			}
+		})
+	}
+}
+
 // A head that is too long is refused like a handshake: with a reason, counted,
 // logged, drained. What is behind a head does not count as one.
 func TestRefusesLongHeads(t *testing.T) {

@@ -205,7 +205,7 @@ func (d *demonstration) close(conn *legacy.Conn) error {
 func (d *demonstration) whatNext() {
 	d.title("What next")
 	d.line("The gateway keeps serving on %s, with an echo behind it. Try", d.gateway)
-	d.line("  an old browser or device:   new WebSocket('ws://%s/')", d.gateway)
+	d.line("  an old browser, here:       new WebSocket('ws://%s/')", d.gateway)
 	d.line("  your own backend:           WS76_BACKEND=http://127.0.0.1:8080 ws76")
 	d.line("  all settings:               ws76 help")
 	d.line("Ctrl-C ends it.")
