@@ -87,6 +87,14 @@ func (c *certificate) reload(logger hclog.Logger) {
 	c.current.Store(pair)
 	c.reloaded.Add(1)
 	logger.Info("certificate reloaded", "variable", c.names[0], "not_after", c.notAfter().Format(time.RFC3339))
+	c.warn(logger)
+}
+
+// warn says if the certificate in use has expired.
+func (c *certificate) warn(logger hclog.Logger) {
+	if time.Now().After(c.notAfter()) {
+		logger.Warn("certificate has expired", "variable", c.names[0], "not_after", c.notAfter().Format(time.RFC3339))
+	}
 }
 
 // same reports whether a file has not been replaced or written to.

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +32,9 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if flags.NArg() > 0 {
 		return usagef("check takes no arguments, not %q; settings are WS76_ variables, see ws76 help", flags.Args())
 	}
+	if *path != "" && !*dial {
+		return usagef("-path is a path of the backend, which is asked with -backend only")
+	}
 	if *path != "" && !strings.HasPrefix(*path, "/") {
 		return usagef("-path %q is not a path; allowed: one that begins with /, for example /chat", *path)
 	}
@@ -38,11 +44,9 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	fmt.Fprintln(stdout, "ok: the environment and its files")
 	for _, pair := range cr.certificates() {
-		until := pair.notAfter().Format(time.RFC3339)
-		if time.Now().After(pair.notAfter()) {
-			return fmt.Errorf("%s has expired at %s: clients will refuse it; renew it", pair.names[0], until)
+		if err := checkCertificate(pair, stdout); err != nil {
+			return err
 		}
-		fmt.Fprintf(stdout, "ok: %s is for %s until %s\n", pair.names[0], strings.Join(pair.current.Load().Leaf.DNSNames, ", "), until)
 	}
 	if !*dial {
 		return nil
@@ -52,20 +56,34 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return checkBackend(ctx, c, modern.Dialer{Address: c.Backend.Address, TLS: cr.backend}, *path, stdout)
 }
 
+func checkCertificate(c *certificate, stdout io.Writer) error {
+	leaf := c.current.Load().Leaf
+	until := leaf.NotAfter.Format(time.RFC3339)
+	if time.Now().After(leaf.NotAfter) {
+		return fmt.Errorf("%s has expired at %s: the other side will refuse it; renew it", c.names[0], until)
+	}
+	names := slices.Clone(leaf.DNSNames)
+	for _, ip := range leaf.IPAddresses {
+		names = append(names, ip.String())
+	}
+	if len(names) == 0 {
+		names = []string{"no name (subjectAltName), which clients of today refuse"}
+	}
+	fmt.Fprintf(stdout, "ok: %s is for %s until %s\n", c.names[0], strings.Join(names, ", "), until)
+	return nil
+}
+
 func checkBackend(ctx context.Context, c *Config, dialer modern.Dialer, path string, stdout io.Writer) error {
 	conn, err := dialer.Connect(ctx)
 	if err != nil {
-		return fmt.Errorf("WS76_BACKEND at %s: %w; clients would get 502 or 504: is the app running, and is this its address?", dialer.Address, err)
+		return fmt.Errorf("WS76_BACKEND at %s: %w; clients would get 502 or 504: %s", dialer.Address, err, connectHint(err))
 	}
 	if secure, ok := conn.(*tls.Conn); ok {
 		fmt.Fprintf(stdout, "ok: %s speaks %s and its certificate is right\n", dialer.Address, tls.VersionName(secure.ConnectionState().Version))
 	}
 	conn.Close()
 	fmt.Fprintf(stdout, "ok: %s accepts connections\n", dialer.Address)
-	target := c.Backend.Prefix + path
-	if target == "" {
-		target = "/"
-	}
+	target := c.Backend.Prefix + cmp.Or(path, "/")
 	backend, err := dialer.Dial(ctx, modern.Request{Host: dialer.Address, Target: target})
 	var refused *modern.RefusedError
 	switch {
@@ -79,16 +97,32 @@ func checkBackend(ctx context.Context, c *Config, dialer modern.Dialer, path str
 		if path != "" {
 			return fmt.Errorf("the backend answers %s to an opening handshake for %s", refused.Response.Status, target)
 		}
-		fmt.Fprintf(stdout, "ok: it answers %s to an opening handshake for %s; -path names another path%s\n", refused.Response.Status, target, originHint(refused.Response))
+		fmt.Fprintf(stdout, "ok: it answers %s to an opening handshake for %s; -path names another path%s\n", refused.Response.Status, target, refusedHint(refused.Response))
 		return nil
 	}
 	return fmt.Errorf("%s accepts connections but no opening handshake: %w", dialer.Address, err)
 }
 
-// originHint is for backends that let in known origins only: this verb has none.
-func originHint(resp *http.Response) string {
-	if resp.StatusCode == http.StatusForbidden {
+// connectHint is what to change when no connection comes about.
+func connectHint(err error) string {
+	switch {
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return "WS76_BACKEND_CA names the authority of its certificate"
+	case errors.As(err, new(x509.HostnameError)):
+		return "WS76_BACKEND_SERVER_NAME says which name its certificate has"
+	case errors.As(err, new(tls.RecordHeaderError)):
+		return "this address does not speak TLS; has WS76_BACKEND to begin with http://?"
+	}
+	return "is the app running, and is this its address?"
+}
+
+// refusedHint is what may be behind the refusal of a handshake without Origin.
+func refusedHint(resp *http.Response) string {
+	switch resp.StatusCode {
+	case http.StatusForbidden:
 		return " (this handshake has no Origin, which some backends refuse)"
+	case http.StatusBadRequest:
+		return " (so does a port of TLS; has WS76_BACKEND to begin with https://?)"
 	}
 	return ""
 }

@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -73,10 +75,13 @@ func (c *edgeConn) readProxyHeader() error {
 		return c.refuse(fmt.Errorf("%s is not in WS76_TRUSTED_PROXIES, so it may not say who the client is", c.client))
 	}
 	c.Conn.SetReadDeadline(time.Now().Add(c.l.timeout))
+	defer c.Conn.SetReadDeadline(time.Time{})
+	if _, err := c.br.Peek(1); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err // a balancer that looks whether the port is open
+	}
 	header, err := proxyproto.Read(c.br)
-	c.Conn.SetReadDeadline(time.Time{})
 	if err != nil {
-		return c.refuse(fmt.Errorf("WS76_PROXY_PROTOCOL=required, but no PROXY header came: %w", err))
+		return c.refuse(fmt.Errorf("WS76_PROXY_PROTOCOL=required, but no PROXY header came: %w; have the proxy in front send it, or set off", err))
 	}
 	if source, _, ok := header.TCPAddrs(); ok && !header.Command.IsLocal() {
 		c.client = source

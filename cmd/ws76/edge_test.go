@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"net"
 	"net/url"
 	"strings"
 	"testing"
@@ -32,7 +33,7 @@ func TestEdge(t *testing.T) {
 		{"PROXY v2 for the proxy itself", []string{required}, local, "127.0.0.1:", ""},
 		{"PROXY v1 with Flash", []string{required, flash}, v1, "203.0.113.7:40000", ""},
 		{"handshake with Flash", []string{flash}, "", "127.0.0.1:", ""},
-		{"no PROXY header", []string{required}, "", "", "no PROXY header came"},
+		{"no PROXY header", []string{required}, "", "", "no PROXY header came: proxyproto: proxy protocol signature not present; have the proxy in front send it, or set off"},
 		{"PROXY header of a stranger", []string{required, "WS76_TRUSTED_PROXIES=192.0.2.0/24"}, v1, "", "is not in WS76_TRUSTED_PROXIES"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -58,6 +59,22 @@ func TestEdge(t *testing.T) {
 			}
 			g.terminate()
 		})
+	}
+}
+
+// A balancer that only looks whether the port is open sends no PROXY header. It
+// filled the log with warnings.
+func TestPortCheckIsSilent(t *testing.T) {
+	t.Parallel()
+	g := startGateway(t, "WS76_PROXY_PROTOCOL=required")
+	conn := g.connect().(*net.TCPConn)
+	conn.CloseWrite()
+	if got, err := io.ReadAll(conn); len(got) > 0 || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	g.terminate()
+	if strings.Contains(g.log(), "connection refused") {
+		t.Errorf("the log says\n%s", g.log())
 	}
 }
 

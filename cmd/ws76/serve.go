@@ -32,6 +32,7 @@ func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
 	admin := newAdmin(c, cr, gateway, logger.Named("admin"))
 	defer admin.start(p.admin)()
 	go keepMemorySmall(ctx, gateway)
+	ignoreHangups(ctx, logger)
 	for _, pair := range cr.certificates() {
 		go pair.watch(ctx, logger.Named("tls"))
 	}
@@ -53,9 +54,7 @@ func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
 // warn says what an operator may not know of what is configured.
 func warn(c *Config, cr credentials, logger hclog.Logger) {
 	for _, pair := range cr.certificates() {
-		if time.Now().After(pair.notAfter()) {
-			logger.Warn("certificate has expired", "variable", pair.names[0], "not_after", pair.notAfter().Format(time.RFC3339))
-		}
+		pair.warn(logger)
 	}
 	if c.TLSListen != "" && c.TLSMinVersion < minSafeTLS {
 		logger.Warn("old tls is on: versions below 1.2, cbc ciphers and rsa key exchange without forward secrecy, for clients of 2010; clients of today still get 1.3, but leave this port to clients that need it", "variable", "WS76_TLS_MIN_VERSION")

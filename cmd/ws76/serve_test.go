@@ -330,3 +330,18 @@ func TestUnsolicitedAnswerIsLogged(t *testing.T) {
 	}
 	g.says(fields(line), map[string]any{"@level": "warn", "@module": "ws76.http"})
 }
+
+// A hangup ended the process with all its connections.
+func TestHangup(t *testing.T) {
+	t.Parallel()
+	b := gorillaBackend(t)
+	g := startGateway(t, "WS76_BACKEND=http://"+b.address)
+	conn := g.open(legacy.Hixie76, "/")
+	if err := g.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	g.logged("hangup ignored: changed certificates are read anew without it, other settings by a restart")
+	if got, err := conn.ReadText(); got != "welcome" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
