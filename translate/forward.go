@@ -138,7 +138,7 @@ func (g *Gateway) asked(r *http.Request, said http.Header) (tls bool, host strin
 	}
 	proto := firstOf(said.Get("X-Forwarded-Proto"))
 	tls = secure(r) || strings.EqualFold(proto, "https") || strings.EqualFold(proto, "wss")
-	if h := firstOf(said.Get("X-Forwarded-Host")); h != "" && !strings.ContainsAny(h, " /\\?#@") {
+	if h := firstOf(said.Get("X-Forwarded-Host")); validHost(h) {
 		return tls, h
 	}
 	return tls, r.Host

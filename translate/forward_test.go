@@ -125,14 +125,13 @@ func TestForwardedScheme(t *testing.T) {
 		{"trusted-plain", trusting, false, http, "http", "example.com", true},
 		{"trusted-wss-list", trusting, false, "X-Forwarded-Proto: wss, http\r\nX-Forwarded-Host: said.example, inner\r\n", "https", "said.example", false},
 		{"trusted-nonsense", trusting, false, "X-Forwarded-Proto: gopher\r\nX-Forwarded-Host: a/b\r\n", "http", "example.com", false},
+		{"trusted-quotes", trusting, false, "X-Forwarded-Host: a\"<b>\r\n", "http", "example.com", false},
+		{"trusted-colons", trusting, false, "X-Forwarded-Host: a:b:c\r\n", "http", "example.com", false},
 		{"tls", trusting, true, http, "https", "example.com", false},
 		{"public", public("wss://public.example"), false, http, "https", "public.example", false},
 		{"public-plain", public("ws://public.example:8080"), true, https, "http", "public.example:8080", false},
 	} {
-		for name, request := range map[string]string{
-			"75": head75, "76": head76 + key3, "http": "GET /demo HTTP/1.1\r\nHost: example.com\r\n\r\n",
-			"13": with(head75, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"),
-		} {
+		for name, request := range requests {
 			t.Run(test.id+"-"+name, func(t *testing.T) {
 				front := listen(t)
 				if test.tls {

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,10 @@ func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodConnect { // a backend that agreed would speak something else on the connection
 		err = &legacy.HandshakeError{Reason: legacy.BadTarget, Detail: r.Method}
 	}
-	if err != nil && !ofServer(r) {
+	if ofServer(r) {
+		err = nil
+	}
+	if err = cmp.Or(err, checkHost(r)); err != nil {
 		ref := handshakeRefusal(err)
 		ref.plain = true
 		g.refuse(w, r, legacy.HTTP, ref)
