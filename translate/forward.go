@@ -157,6 +157,17 @@ func firstOf(list string) string {
 	return strings.TrimSpace(first)
 }
 
+// checkOrigin refuses an opening handshake with two origins: the backend may go
+// by another one than is checked here.
+func checkOrigin(r *http.Request) error {
+	for _, name := range []string{"Origin", "Sec-Websocket-Origin"} {
+		if values := r.Header[name]; len(values) > 1 {
+			return &legacy.HandshakeError{Reason: legacy.Reason(BadRequest), Detail: name + ": " + strings.Join(values, ", ")}
+		}
+	}
+	return nil
+}
+
 // allowsOrigin reports whether the configuration lets the origin in.
 func (g *Gateway) allowsOrigin(origin string) bool {
 	if g.options.Origins == nil {

@@ -344,6 +344,26 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
+// Two origins are one too many, the same one twice too. What broke: the first was
+// compared and both went on.
+func TestRepeatedOrigin(t *testing.T) {
+	for name, test := range map[string]struct{ request, again string }{
+		"75":  {requests["75"], "Origin: http://evil\r\n"},
+		"76":  {requests["76"], "Origin: http://example.com\r\n"},
+		"8":   {requests["8"], "Origin: http://evil\r\n"},
+		"8-s": {requests["8"], "Sec-WebSocket-Origin: http://example.com\r\nSec-WebSocket-Origin: http://evil\r\n"},
+		"13":  {requests["13"], "Origin: http://evil\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, func(o *translate.Options) { o.Origins = []string{"http://example.com"} })
+			c := r.dial()
+			c.say(strings.Replace(test.request, "\r\n\r\n", "\r\n"+test.again+"\r\n", 1))
+			checkRefusal(t, c, 400, translate.BadRequest)
+			r.backend.untouched()
+		})
+	}
+}
+
 func TestDialects(t *testing.T) {
 	for _, allowed := range [][]legacy.Dialect{nil, {legacy.Hixie76}, {legacy.Hixie75, legacy.RFC6455}, {}} {
 		for _, d := range both {

@@ -25,7 +25,7 @@ type tunnelled struct {
 
 func newTunnelled(g *Gateway, r *http.Request, d legacy.Dialect) (opening, error) {
 	target, err := legacy.Resource(r)
-	if err := cmp.Or(err, checkHost(r), legacy.CheckHead(rawHead(r)), legacy.CheckBody(r, d)); err != nil {
+	if err := cmp.Or(err, checkHost(r), checkOrigin(r), legacy.CheckHead(rawHead(r)), legacy.CheckBody(r, d)); err != nil {
 		return nil, err
 	}
 	return &tunnelled{d, target, g, r}, nil
