@@ -83,7 +83,8 @@ func joinCookies(header http.Header) {
 
 // setForwarded tells the backend who the client is and which scheme and host it
 // has asked for: those of the Location. What a peer says about a client before
-// it counts only if the peer is a trusted proxy.
+// it counts only if the peer is a trusted proxy. What it says about the backend's
+// own proxy never does.
 func (g *Gateway) setForwarded(header http.Header, r *http.Request) {
 	peer, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -101,6 +102,7 @@ func (g *Gateway) setForwarded(header http.Header, r *http.Request) {
 			delete(header, name)
 		}
 	}
+	delete(header, "Proxy") // to a CGI it is HTTP_PROXY
 	secure, host := g.asked(r, header)
 	proto := "http"
 	if secure {

@@ -364,6 +364,20 @@ func TestRepeatedOrigin(t *testing.T) {
 	}
 }
 
+// Proxy would be HTTP_PROXY to a CGI: where it finds the services that it calls.
+func TestForwardedNoProxy(t *testing.T) {
+	for name, request := range requests {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, trusting)
+			c := r.dial()
+			c.say(strings.Replace(request, "\r\n\r\n", "\r\nProxy: http://evil\r\n\r\n", 1))
+			if got, there := r.backend.next().request.Header["Proxy"]; there {
+				t.Errorf("the backend saw Proxy %q, want none", got)
+			}
+		})
+	}
+}
+
 func TestDialects(t *testing.T) {
 	for _, allowed := range [][]legacy.Dialect{nil, {legacy.Hixie76}, {legacy.Hixie75, legacy.RFC6455}, {}} {
 		for _, d := range both {
