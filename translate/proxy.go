@@ -2,7 +2,6 @@ package translate
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -23,21 +21,13 @@ import (
 )
 
 // plain proxies a request that is no opening handshake. Its target goes on byte
-// for byte; one that is neither a path nor the * of OPTIONS is for a forward
-// proxy, which this is not.
+// for byte, or the request is refused.
 func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor != 1 { // the preface of HTTP/2 would reach the backend as a request
 		g.refuse(w, r, legacy.HTTP, refusal{reason: Reason(legacy.HTTPVersion), status: http.StatusHTTPVersionNotSupported, plain: true})
 		return
 	}
-	_, err := legacy.Resource(r)
-	if r.Method == http.MethodConnect { // a backend that agreed would speak something else on the connection
-		err = &legacy.HandshakeError{Reason: legacy.BadTarget, Detail: r.Method}
-	}
-	if ofServer(r) {
-		err = nil
-	}
-	if err = cmp.Or(err, checkHost(r)); err != nil {
+	if err := g.checkPlain(r); err != nil {
 		ref := handshakeRefusal(err)
 		ref.plain = true
 		g.refuse(w, r, legacy.HTTP, ref)
@@ -99,14 +89,6 @@ func (b *body) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// ofServer reports whether a request is about the server as a whole: OPTIONS *,
-// for which a URL without a path stands too (RFC 9112 section 3.2.4).
-func ofServer(r *http.Request) bool {
-	u := r.URL
-	return r.Method == http.MethodOptions &&
-		(r.RequestURI == "*" || u.Host != "" && u.Path == "" && u.RawQuery == "" && !u.ForceQuery)
-}
-
 // twoFramings reports whether a request has both Content-Length and a
 // Transfer-Encoding, or has one in HTTP/1.0, or may have had: net/http drops
 // what it does not go by. A proxy before us may have gone by that, so what
@@ -126,13 +108,9 @@ func twoFramings(r *http.Request) bool {
 // It upgrades to nothing: a 101 is only ever the answer to a handshake that
 // this package has checked.
 func (g *Gateway) newProxy() http.Handler {
-	scheme := "http"
-	if g.options.Backend.TLS != nil {
-		scheme = "https"
-	}
 	return &httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) {
-			p.Out.URL = g.backendURL(scheme, p.In)
+			p.Out.URL, _ = g.backendURL(p.In) // checked
 			p.Out.Host = g.backendHost(p.In)
 			if p.Out.Body != nil {
 				keepTrailers(p.In.Trailer)
@@ -167,23 +145,6 @@ func (g *Gateway) connect(ctx context.Context, _, _ string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.options.Timeouts.Dial)
 	defer cancel()
 	return g.options.Backend.Connect(ctx)
-}
-
-// backendURL is the URL whose request line has the client's own target. A url.URL
-// spells a path its own way, but for one that it takes for opaque.
-func (g *Gateway) backendURL(scheme string, r *http.Request) *url.URL {
-	u := &url.URL{Scheme: scheme, Host: g.options.Backend.Address, Path: r.URL.Path} // the path is for the log
-	if ofServer(r) {
-		u.Opaque = "*"
-		return u
-	}
-	target, _ := legacy.Resource(r)
-	path, query, found := strings.Cut(target, "?")
-	u.RawQuery, u.ForceQuery = query, found && query == ""
-	if u.Opaque = g.options.PathPrefix + path; strings.HasPrefix(u.Opaque, "//") {
-		u.Opaque, u.RawPath = "", r.URL.RawPath // opaque // would be taken for a host
-	}
-	return u
 }
 
 // copyForwarded puts back what ReverseProxy removed: setForwarded decides who

@@ -38,6 +38,7 @@ func TestProxyTargets(t *testing.T) {
 		{"/a|b/%7e;p?x=1;2&y=%zz", "/app/a|b/%7e;p?x=1;2&y=%zz"},
 		{"/empty?", "/app/empty?"},
 		{"//twice", "/app//twice"},
+		{"//a|b%41", "/app//a|b%41"},
 		{"http://other.example/abs?q", "/app/abs?q"},
 		{"http://other.example", "/app/"},
 	} {
@@ -49,6 +50,36 @@ func TestProxyTargets(t *testing.T) {
 		if body, _ := io.ReadAll(resp.Body); string(body) != c.want {
 			t.Errorf("%s: the backend saw %q, want %q", c.target, body, c.want)
 		}
+	}
+}
+
+// A path that begins with // goes on byte for byte too, or not at all. What broke:
+// //x|%2f..%2fadmin reached the backend as //x%7C/../admin.
+func TestProxyDoubleSlash(t *testing.T) {
+	for _, c := range []struct{ prefix, target, want string }{
+		{"", "//x%2f", "//x%2f"},
+		{"", "//x/%41;p=(1)?|", "//x/%41;p=(1)?|"},
+		{"", "//", "//"},
+		{"", "/a|b%2f", "/a|b%2f"},
+		{"", "//a|b%41", ""},
+		{"", "//x|%2f..%2fadmin", ""},
+		{"", "http://h//x|", ""},
+		{"//app", "/x%2f", "//app/x%2f"},
+		{"//app", "/x|", ""},
+	} {
+		t.Run(c.prefix+" "+c.target, func(t *testing.T) {
+			r := newRig(t, func(o *translate.Options) { o.PathPrefix = c.prefix })
+			client := r.dial()
+			client.say("GET " + c.target + " HTTP/1.1\r\nHost: h\r\n\r\n")
+			if c.want == "" {
+				checkRefusal(t, client, 400, "bad-target")
+				r.backend.untouched()
+				return
+			}
+			if got := r.backend.next().request.RequestURI; got != c.want {
+				t.Errorf("the backend saw %q, want %q", got, c.want)
+			}
+		})
 	}
 }
 
