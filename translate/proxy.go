@@ -36,39 +36,42 @@ func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
 	if twoFramings(r) {
 		w.Header().Set("Connection", "close")
 	}
-	if !r.ProtoAtLeast(1, 1) {
-		w = finalOnly{w}
-	}
 	g.count(func(s *Stats) { s.Requests++ })
-	g.proxy.ServeHTTP(w, r)
+	r, body := withBody(r)
+	a := newAnswer(g, w, r, body)
+	defer a.due() // for what net/http writes when this has returned
+	g.proxy.ServeHTTP(a, r)
 }
-
-// finalOnly is for a client of HTTP/1.0, which knows no interim answers (RFC
-// 9110 section 15.2).
-type finalOnly struct{ http.ResponseWriter }
-
-func (w finalOnly) WriteHeader(status int) {
-	if status >= http.StatusOK {
-		w.ResponseWriter.WriteHeader(status)
-	}
-}
-
-func (w finalOnly) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // A body is that of a plain request on its way to the backend.
 type body struct {
 	io.ReadCloser
-	trailer     http.Header // has its values at the end
-	closed, bad atomic.Bool
+	trailer    http.Header // has its values at the end
+	whole, bad atomic.Bool // read to its end, or not as its head says
+}
+
+// withBody is the request with its body watched, if it has one. net/http wants
+// its own request left as it is.
+func withBody(r *http.Request) (*http.Request, *body) {
+	if r.ContentLength == 0 {
+		return r, nil
+	}
+	b := &body{ReadCloser: r.Body, trailer: r.Trailer}
+	keepTrailers(b.trailer)
+	r = r.WithContext(r.Context())
+	r.Body = b
+	return r, b
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	switch {
-	case err == io.EOF:
+	switch err {
+	case nil:
+	case io.EOF:
 		keepTrailers(b.trailer)
-	case err != nil && !b.closed.Load():
-		b.bad.Store(true) // it is not as its head says
+		b.whole.Store(true)
+	default:
+		b.bad.Store(true)
 	}
 	return n, err
 }
@@ -82,11 +85,6 @@ func keepTrailers(trailer http.Header) {
 			delete(trailer, name)
 		}
 	}
-}
-
-func (b *body) Close() error {
-	b.closed.Store(true)
-	return b.ReadCloser.Close()
 }
 
 // twoFramings reports whether a request has both Content-Length and a
@@ -112,10 +110,7 @@ func (g *Gateway) newProxy() http.Handler {
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.Out.URL, _ = g.backendURL(p.In) // checked
 			p.Out.Host = g.backendHost(p.In)
-			if p.Out.Body != nil {
-				keepTrailers(p.In.Trailer)
-				p.Out.Body, p.Out.Trailer = &body{ReadCloser: p.Out.Body, trailer: p.In.Trailer}, p.In.Trailer
-			}
+			p.Out.Trailer = p.In.Trailer // not a copy: the values come later
 			delete(p.Out.Header, "Upgrade")
 			delete(p.Out.Header, "Connection")
 			copyForwarded(p.Out.Header, p.In.Header)
@@ -130,6 +125,7 @@ func (g *Gateway) newProxy() http.Handler {
 			DisableCompression:     true,
 			MaxResponseHeaderBytes: maxAnswer,
 		},
+		FlushInterval:  -1, // a status line does not wait for the body
 		ModifyResponse: checkAnswer,
 		ErrorHandler:   g.notProxied,
 		ErrorLog:       g.logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn}),
@@ -175,7 +171,7 @@ func (g *Gateway) notProxied(w http.ResponseWriter, r *http.Request, err error) 
 	failed := &modern.DialError{Reason: modern.BadAnswer}
 	errors.As(err, &failed) // there was no connection
 	ref := refusal{reason: Reason(failed.Reason), status: failed.Status()}
-	if b, ok := r.Body.(*body); ok && b.bad.Load() {
+	if a, ok := w.(*answer); ok && a.body != nil && a.body.bad.Load() {
 		ref = refusal{reason: BadBody, status: http.StatusBadRequest}
 	}
 	g.count(func(s *Stats) { s.refused(legacy.HTTP, ref.reason) })
