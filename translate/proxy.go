@@ -9,8 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -74,17 +72,6 @@ func (b *body) Read(p []byte) (int, error) {
 		b.bad.Store(true)
 	}
 	return n, err
-}
-
-// keepTrailers drops what must not come behind a body: fields that say where a
-// message goes, how long it is and whose (RFC 9110 section 6.5.1).
-func keepTrailers(trailer http.Header) {
-	for name := range trailer {
-		if slices.Contains(hopByHop, name) || ofHandshake(name) || strings.HasPrefix(name, "Content-") ||
-			name == "Host" || name == "Authorization" || name == "Cookie" {
-			delete(trailer, name)
-		}
-	}
 }
 
 // twoFramings reports whether a request has both Content-Length and a
@@ -160,6 +147,7 @@ func checkAnswer(resp *http.Response) error {
 	if resp.StatusCode < 200 {
 		return fmt.Errorf("the backend answered %03d to a request that asked for no upgrade", resp.StatusCode)
 	}
+	keepAnswerTrailers(resp)
 	return nil
 }
 
