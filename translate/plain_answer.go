@@ -11,18 +11,12 @@ import (
 
 // An answer is what a plain request's client gets. Each write has the write
 // timeout: a client that takes nothing would hold the backend's connection as
-// well.
+// well. net/http lifts the last deadline before the next request.
 type answer struct {
 	http.ResponseWriter
 	gw   *Gateway
 	r    *http.Request
 	body *body // of the request; nil if it has none
-}
-
-// newAnswer lifts the deadline of the answer before.
-func newAnswer(g *Gateway, w http.ResponseWriter, r *http.Request, b *body) *answer {
-	http.NewResponseController(w).SetWriteDeadline(time.Time{})
-	return &answer{w, g, r, b}
 }
 
 // due gives the client the time for one write from now on, if there is a

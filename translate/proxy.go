@@ -36,7 +36,7 @@ func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
 	}
 	g.count(func(s *Stats) { s.Requests++ })
 	r, body := withBody(r)
-	a := newAnswer(g, w, r, body)
+	a := &answer{w, g, r, body}
 	defer a.due() // for what net/http writes when this has returned
 	g.proxy.ServeHTTP(a, r)
 }
