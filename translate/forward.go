@@ -83,7 +83,8 @@ func joinCookies(header http.Header) {
 
 // setForwarded tells the backend who the client is and which scheme and host it
 // has asked for: those of the Location. What a peer says about a client before
-// it counts only if the peer is a trusted proxy.
+// it counts only if the peer is a trusted proxy. What it says about the backend's
+// own proxy never does.
 func (g *Gateway) setForwarded(header http.Header, r *http.Request) {
 	peer, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -101,6 +102,7 @@ func (g *Gateway) setForwarded(header http.Header, r *http.Request) {
 			delete(header, name)
 		}
 	}
+	delete(header, "Proxy") // to a CGI it is HTTP_PROXY
 	secure, host := g.asked(r, header)
 	proto := "http"
 	if secure {
@@ -138,7 +140,7 @@ func (g *Gateway) asked(r *http.Request, said http.Header) (tls bool, host strin
 	}
 	proto := firstOf(said.Get("X-Forwarded-Proto"))
 	tls = secure(r) || strings.EqualFold(proto, "https") || strings.EqualFold(proto, "wss")
-	if h := firstOf(said.Get("X-Forwarded-Host")); h != "" && !strings.ContainsAny(h, " /\\?#@") {
+	if h := firstOf(said.Get("X-Forwarded-Host")); validHost(h) {
 		return tls, h
 	}
 	return tls, r.Host
@@ -155,6 +157,17 @@ func (g *Gateway) location(r *http.Request, resource string) string {
 func firstOf(list string) string {
 	first, _, _ := strings.Cut(list, ",")
 	return strings.TrimSpace(first)
+}
+
+// checkOrigin refuses an opening handshake with two origins: the backend may go
+// by another one than is checked here.
+func checkOrigin(r *http.Request) error {
+	for _, name := range []string{"Origin", "Sec-Websocket-Origin"} {
+		if values := r.Header[name]; len(values) > 1 {
+			return &legacy.HandshakeError{Reason: legacy.Reason(BadRequest), Detail: name + ": " + strings.Join(values, ", ")}
+		}
+	}
+	return nil
 }
 
 // allowsOrigin reports whether the configuration lets the origin in.

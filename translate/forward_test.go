@@ -125,14 +125,13 @@ func TestForwardedScheme(t *testing.T) {
 		{"trusted-plain", trusting, false, http, "http", "example.com", true},
 		{"trusted-wss-list", trusting, false, "X-Forwarded-Proto: wss, http\r\nX-Forwarded-Host: said.example, inner\r\n", "https", "said.example", false},
 		{"trusted-nonsense", trusting, false, "X-Forwarded-Proto: gopher\r\nX-Forwarded-Host: a/b\r\n", "http", "example.com", false},
+		{"trusted-quotes", trusting, false, "X-Forwarded-Host: a\"<b>\r\n", "http", "example.com", false},
+		{"trusted-colons", trusting, false, "X-Forwarded-Host: a:b:c\r\n", "http", "example.com", false},
 		{"tls", trusting, true, http, "https", "example.com", false},
 		{"public", public("wss://public.example"), false, http, "https", "public.example", false},
 		{"public-plain", public("ws://public.example:8080"), true, https, "http", "public.example:8080", false},
 	} {
-		for name, request := range map[string]string{
-			"75": head75, "76": head76 + key3, "http": "GET /demo HTTP/1.1\r\nHost: example.com\r\n\r\n",
-			"13": with(head75, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"),
-		} {
+		for name, request := range requests {
 			t.Run(test.id+"-"+name, func(t *testing.T) {
 				front := listen(t)
 				if test.tls {
@@ -341,6 +340,40 @@ func TestOrigins(t *testing.T) {
 			}
 			r.backend.next().accept()
 			c.get("HTTP/1.1 101 ")
+		})
+	}
+}
+
+// Two origins are one too many, the same one twice too. What broke: the first was
+// compared and both went on.
+func TestRepeatedOrigin(t *testing.T) {
+	for name, test := range map[string]struct{ request, again string }{
+		"75":  {requests["75"], "Origin: http://evil\r\n"},
+		"76":  {requests["76"], "Origin: http://example.com\r\n"},
+		"8":   {requests["8"], "Origin: http://evil\r\n"},
+		"8-s": {requests["8"], "Sec-WebSocket-Origin: http://example.com\r\nSec-WebSocket-Origin: http://evil\r\n"},
+		"13":  {requests["13"], "Origin: http://evil\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, func(o *translate.Options) { o.Origins = []string{"http://example.com"} })
+			c := r.dial()
+			c.say(strings.Replace(test.request, "\r\n\r\n", "\r\n"+test.again+"\r\n", 1))
+			checkRefusal(t, c, 400, translate.BadRequest)
+			r.backend.untouched()
+		})
+	}
+}
+
+// Proxy would be HTTP_PROXY to a CGI: where it finds the services that it calls.
+func TestForwardedNoProxy(t *testing.T) {
+	for name, request := range requests {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, trusting)
+			c := r.dial()
+			c.say(strings.Replace(request, "\r\n\r\n", "\r\nProxy: http://evil\r\n\r\n", 1))
+			if got, there := r.backend.next().request.Header["Proxy"]; there {
+				t.Errorf("the backend saw Proxy %q, want none", got)
+			}
 		})
 	}
 }

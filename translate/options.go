@@ -31,7 +31,10 @@ type Options struct {
 	Logger   hclog.Logger // nil = none
 }
 
-// Timeouts bound everything that waits.
+// Timeouts bound what waits, of plain HTTP only the request head, the connection
+// to the backend and the writes to the client. A request body that stalls and a
+// backend that has not answered yet are left without timeout, for long polls: the
+// backend's own timeouts hold, as without the gateway.
 type Timeouts struct {
 	Head  time.Duration // for a request head; 0 = 10 s
 	Dial  time.Duration // for connection and opening handshake of the backend; 0 = 10 s

@@ -9,9 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"net/url"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -22,18 +19,13 @@ import (
 )
 
 // plain proxies a request that is no opening handshake. Its target goes on byte
-// for byte; one that is neither a path nor the * of OPTIONS is for a forward
-// proxy, which this is not.
+// for byte, or the request is refused.
 func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor != 1 { // the preface of HTTP/2 would reach the backend as a request
 		g.refuse(w, r, legacy.HTTP, refusal{reason: Reason(legacy.HTTPVersion), status: http.StatusHTTPVersionNotSupported, plain: true})
 		return
 	}
-	_, err := legacy.Resource(r)
-	if r.Method == http.MethodConnect { // a backend that agreed would speak something else on the connection
-		err = &legacy.HandshakeError{Reason: legacy.BadTarget, Detail: r.Method}
-	}
-	if err != nil && !ofServer(r) {
+	if err := g.checkPlain(r); err != nil {
 		ref := handshakeRefusal(err)
 		ref.plain = true
 		g.refuse(w, r, legacy.HTTP, ref)
@@ -42,65 +34,44 @@ func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
 	if twoFramings(r) {
 		w.Header().Set("Connection", "close")
 	}
-	if !r.ProtoAtLeast(1, 1) {
-		w = finalOnly{w}
-	}
 	g.count(func(s *Stats) { s.Requests++ })
-	g.proxy.ServeHTTP(w, r)
+	r, body := withBody(r)
+	a := &answer{w, g, r, body}
+	defer a.due() // for what net/http writes when this has returned
+	g.proxy.ServeHTTP(a, r)
 }
-
-// finalOnly is for a client of HTTP/1.0, which knows no interim answers (RFC
-// 9110 section 15.2).
-type finalOnly struct{ http.ResponseWriter }
-
-func (w finalOnly) WriteHeader(status int) {
-	if status >= http.StatusOK {
-		w.ResponseWriter.WriteHeader(status)
-	}
-}
-
-func (w finalOnly) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // A body is that of a plain request on its way to the backend.
 type body struct {
 	io.ReadCloser
-	trailer     http.Header // has its values at the end
-	closed, bad atomic.Bool
+	trailer    http.Header // has its values at the end
+	whole, bad atomic.Bool // read to its end, or not as its head says
+}
+
+// withBody is the request with its body watched, if it has one. net/http wants
+// its own request left as it is.
+func withBody(r *http.Request) (*http.Request, *body) {
+	if r.ContentLength == 0 {
+		return r, nil
+	}
+	b := &body{ReadCloser: r.Body, trailer: r.Trailer}
+	keepTrailers(b.trailer)
+	r = r.WithContext(r.Context())
+	r.Body = b
+	return r, b
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	switch {
-	case err == io.EOF:
+	switch err {
+	case nil:
+	case io.EOF:
 		keepTrailers(b.trailer)
-	case err != nil && !b.closed.Load():
-		b.bad.Store(true) // it is not as its head says
+		b.whole.Store(true)
+	default:
+		b.bad.Store(true)
 	}
 	return n, err
-}
-
-// keepTrailers drops what must not come behind a body: fields that say where a
-// message goes, how long it is and whose (RFC 9110 section 6.5.1).
-func keepTrailers(trailer http.Header) {
-	for name := range trailer {
-		if slices.Contains(hopByHop, name) || ofHandshake(name) || strings.HasPrefix(name, "Content-") ||
-			name == "Host" || name == "Authorization" || name == "Cookie" {
-			delete(trailer, name)
-		}
-	}
-}
-
-func (b *body) Close() error {
-	b.closed.Store(true)
-	return b.ReadCloser.Close()
-}
-
-// ofServer reports whether a request is about the server as a whole: OPTIONS *,
-// for which a URL without a path stands too (RFC 9112 section 3.2.4).
-func ofServer(r *http.Request) bool {
-	u := r.URL
-	return r.Method == http.MethodOptions &&
-		(r.RequestURI == "*" || u.Host != "" && u.Path == "" && u.RawQuery == "" && !u.ForceQuery)
 }
 
 // twoFramings reports whether a request has both Content-Length and a
@@ -122,18 +93,11 @@ func twoFramings(r *http.Request) bool {
 // It upgrades to nothing: a 101 is only ever the answer to a handshake that
 // this package has checked.
 func (g *Gateway) newProxy() http.Handler {
-	scheme := "http"
-	if g.options.Backend.TLS != nil {
-		scheme = "https"
-	}
 	return &httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) {
-			p.Out.URL = g.backendURL(scheme, p.In)
+			p.Out.URL, _ = g.backendURL(p.In) // checked
 			p.Out.Host = g.backendHost(p.In)
-			if p.Out.Body != nil {
-				keepTrailers(p.In.Trailer)
-				p.Out.Body, p.Out.Trailer = &body{ReadCloser: p.Out.Body, trailer: p.In.Trailer}, p.In.Trailer
-			}
+			p.Out.Trailer = p.In.Trailer // not a copy: the values come later
 			delete(p.Out.Header, "Upgrade")
 			delete(p.Out.Header, "Connection")
 			copyForwarded(p.Out.Header, p.In.Header)
@@ -148,6 +112,7 @@ func (g *Gateway) newProxy() http.Handler {
 			DisableCompression:     true,
 			MaxResponseHeaderBytes: maxAnswer,
 		},
+		FlushInterval:  -1, // a status line does not wait for the body
 		ModifyResponse: checkAnswer,
 		ErrorHandler:   g.notProxied,
 		ErrorLog:       g.logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn}),
@@ -163,23 +128,6 @@ func (g *Gateway) connect(ctx context.Context, _, _ string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.options.Timeouts.Dial)
 	defer cancel()
 	return g.options.Backend.Connect(ctx)
-}
-
-// backendURL is the URL whose request line has the client's own target. A url.URL
-// spells a path its own way, but for one that it takes for opaque.
-func (g *Gateway) backendURL(scheme string, r *http.Request) *url.URL {
-	u := &url.URL{Scheme: scheme, Host: g.options.Backend.Address, Path: r.URL.Path} // the path is for the log
-	if ofServer(r) {
-		u.Opaque = "*"
-		return u
-	}
-	target, _ := legacy.Resource(r)
-	path, query, found := strings.Cut(target, "?")
-	u.RawQuery, u.ForceQuery = query, found && query == ""
-	if u.Opaque = g.options.PathPrefix + path; strings.HasPrefix(u.Opaque, "//") {
-		u.Opaque, u.RawPath = "", r.URL.RawPath // opaque // would be taken for a host
-	}
-	return u
 }
 
 // copyForwarded puts back what ReverseProxy removed: setForwarded decides who
@@ -199,6 +147,7 @@ func checkAnswer(resp *http.Response) error {
 	if resp.StatusCode < 200 {
 		return fmt.Errorf("the backend answered %03d to a request that asked for no upgrade", resp.StatusCode)
 	}
+	keepAnswerTrailers(resp)
 	return nil
 }
 
@@ -210,7 +159,7 @@ func (g *Gateway) notProxied(w http.ResponseWriter, r *http.Request, err error) 
 	failed := &modern.DialError{Reason: modern.BadAnswer}
 	errors.As(err, &failed) // there was no connection
 	ref := refusal{reason: Reason(failed.Reason), status: failed.Status()}
-	if b, ok := r.Body.(*body); ok && b.bad.Load() {
+	if a, ok := w.(*answer); ok && a.body != nil && a.body.bad.Load() {
 		ref = refusal{reason: BadBody, status: http.StatusBadRequest}
 	}
 	g.count(func(s *Stats) { s.refused(legacy.HTTP, ref.reason) })

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -25,7 +26,7 @@ type translated struct {
 
 func newTranslated(g *Gateway, r *http.Request, d legacy.Dialect) (opening, error) {
 	hs, err := legacy.NewHandshake(r, d, rawHead(r))
-	if err != nil {
+	if err := cmp.Or(err, checkHost(r), checkOrigin(r)); err != nil {
 		return nil, err
 	}
 	return &translated{hs, g, r}, nil

@@ -205,6 +205,23 @@ func TestTunnelConnectionNamesFields(t *testing.T) {
 	}
 }
 
+// A 101 has no body, so nothing that says how long one is goes on (RFC 9110
+// section 8.6).
+func TestTunnelAnswerWithoutLength(t *testing.T) {
+	for _, line := range []string{"Content-Length: 0", "Content-Length: 5", "Transfer-Encoding: chunked"} {
+		t.Run(line, func(t *testing.T) {
+			r := newRig(t)
+			c := r.dial()
+			c.say(requests["13"])
+			r.backend.next().accept(line + "\r\n")
+			resp, err := http.ReadResponse(c.br, nil)
+			if err != nil || resp.StatusCode != 101 || resp.Header["Content-Length"] != nil || resp.TransferEncoding != nil {
+				t.Errorf("answer %v, %v; want 101 without %s", resp, err, line)
+			}
+		})
+	}
+}
+
 // The handshakes of Firefox 6-8, Chrome 14 and Flash work with a backend that
 // knows version 13 only, and so do lengths and close codes of their time.
 func TestTunnelOldVersions(t *testing.T) {

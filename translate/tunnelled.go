@@ -25,7 +25,7 @@ type tunnelled struct {
 
 func newTunnelled(g *Gateway, r *http.Request, d legacy.Dialect) (opening, error) {
 	target, err := legacy.Resource(r)
-	if err := cmp.Or(err, legacy.CheckHead(rawHead(r)), legacy.CheckBody(r, d)); err != nil {
+	if err := cmp.Or(err, checkHost(r), checkOrigin(r), legacy.CheckHead(rawHead(r)), legacy.CheckBody(r, d)); err != nil {
 		return nil, err
 	}
 	return &tunnelled{d, target, g, r}, nil
@@ -72,7 +72,9 @@ func (t *tunnelled) modernize(header http.Header) {
 func (t *tunnelled) answer(conn net.Conn, _ *bufio.Reader, backend *modern.Backend) error {
 	var head bytes.Buffer
 	fmt.Fprint(&head, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
-	endToEnd(backend.Header).Write(&head)
+	header := endToEnd(backend.Header)
+	delete(header, "Content-Length") // a front could take frames for a body (RFC 9110 section 8.6)
+	header.Write(&head)
 	head.WriteString("\r\n")
 	_, err := conn.Write(head.Bytes())
 	return err

@@ -1,0 +1,180 @@
+package translate
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ws76/ws76/modern"
+)
+
+// A netWire is a wire that net/http is content with.
+type netWire struct{ *wire }
+
+func (netWire) LocalAddr() net.Addr  { return &net.TCPAddr{} }
+func (netWire) RemoteAddr() net.Addr { return &net.TCPAddr{} }
+
+// A wires is a listener whose connections a test hands to it.
+type wires chan net.Conn
+
+func (w wires) Close() error   { close(w); return nil }
+func (w wires) Addr() net.Addr { return &net.TCPAddr{} }
+func (w wires) Accept() (net.Conn, error) {
+	if conn, ok := <-w; ok {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+
+// inPlainLab runs a test with a client of plain HTTP and its backend, both in
+// memory.
+func inPlainLab(t *testing.T, test func(client, backend *wire)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		g := New(Options{Backend: modern.Dialer{Address: "h:80"}, Timeouts: Timeouts{Write: 30 * time.Second}})
+		client, nearClient := newWire()
+		backend, nearBackend := newWire()
+		transport := g.proxy.(*httputil.ReverseProxy).Transport.(*http.Transport)
+		transport.DialContext = func(context.Context, string, string) (net.Conn, error) { return netWire{nearBackend}, nil }
+		front := make(wires, 1)
+		front <- netWire{nearClient}
+		served := make(chan error, 1)
+		go func() { served <- g.Serve(front) }()
+		test(client, backend)
+		client.Close()
+		backend.Close()
+		g.Shutdown(t.Context())
+		<-served
+		transport.CloseIdleConnections()
+	})
+}
+
+// A client that does not read its answer is given up, and its backend with it;
+// one that reads slowly is not. What broke: both were held for ever.
+func TestPlainWriteTimeout(t *testing.T) {
+	for name, head := range map[string]string{
+		"length":  "HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n",
+		"endless": "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			inPlainLab(t, func(client, backend *wire) {
+				io.WriteString(client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+				synctest.Wait()
+				io.WriteString(backend, head)
+				synctest.Wait() // or ReverseProxy's flush would wait for a Mutex, during which no time passes
+				go io.WriteString(backend, strings.Repeat("x", 16*wireSize))
+				synctest.Wait()
+				for range 3 {
+					time.Sleep(30*time.Second - 1)
+					if client.ended() || backend.ended() {
+						t.Error("a slow client is given up")
+						return
+					}
+					client.take()
+					synctest.Wait()
+				}
+				time.Sleep(30 * time.Second)
+				if !backend.ended() || !client.ended() {
+					t.Errorf("a client that takes nothing is held, the backend: %t", !backend.ended())
+				}
+			})
+		})
+	}
+}
+
+// The deadline of an answer is not the next one's, and a backend may take its
+// time for each.
+func TestPlainKeepAlive(t *testing.T) {
+	inPlainLab(t, func(client, backend *wire) {
+		for range 3 {
+			io.WriteString(client, "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+			synctest.Wait()
+			time.Sleep(time.Second) // then the body is asked for
+			synctest.Wait()
+			if got := client.take(); !strings.HasPrefix(got, "HTTP/1.1 100 Continue\r\n\r\n") {
+				t.Errorf("the client got %q, want 100", got)
+				return
+			}
+			io.WriteString(client, "hi")
+			synctest.Wait()
+			time.Sleep(time.Minute)
+			io.WriteString(backend, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+			synctest.Wait()
+			if got := client.take(); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") || !strings.HasSuffix(got, "ok") {
+				t.Errorf("the client got %q, want 200", got)
+				return
+			}
+			backend.take()
+			time.Sleep(29500 * time.Millisecond) // the deadline passes before the next 100
+		}
+	})
+}
+
+// An answer that comes before the end of its request goes on at once, and the
+// rest of the request still reaches the backend. The client's upload is not held
+// against the time that it has to read.
+func TestPlainEarlyAnswer(t *testing.T) {
+	inPlainLab(t, func(client, backend *wire) {
+		io.WriteString(client, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab")
+		synctest.Wait()
+		io.WriteString(backend, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok")
+		synctest.Wait()
+		if got := client.take(); !strings.HasSuffix(got, "\r\n\r\nok") {
+			t.Errorf("before its request is whole the client got %q", got)
+		}
+		time.Sleep(time.Minute)
+		io.WriteString(client, "cd")
+		synctest.Wait()
+		if got := backend.take(); !strings.HasSuffix(got, "\r\n\r\nabcd") {
+			t.Errorf("the backend got %q, want all of the request", got)
+		}
+		io.WriteString(backend, "ok")
+		if !client.ended() {
+			t.Error("the connection goes on behind an early answer")
+		}
+		if got := client.take(); got != "ok" {
+			t.Errorf("then the client got %q", got)
+		}
+	})
+}
+
+// An answer without Content-Type stays so: what net/http makes of a body is
+// text/html, against the backend's nosniff.
+func TestPlainContentType(t *testing.T) {
+	for fields, want := range map[string]string{"": "", "Content-Type: a/b\r\n": "a/b", "Content-Type: \r\n": ""} {
+		inPlainLab(t, func(client, backend *wire) {
+			io.WriteString(client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+			synctest.Wait()
+			io.WriteString(backend, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n"+fields+"Content-Length: 6\r\n\r\n<html>")
+			synctest.Wait()
+			_, final, _ := strings.Cut(client.take(), "\r\n\r\n")
+			resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(final)), nil)
+			if err != nil || resp.Header.Get("Content-Type") != want {
+				t.Errorf("answer %v, %v; want Content-Type %q", resp, err, want)
+			}
+		})
+	}
+}
+
+// The status line and what there is of a body do not wait for the rest, with
+// Content-Length either.
+func TestPlainStreams(t *testing.T) {
+	inPlainLab(t, func(client, backend *wire) {
+		io.WriteString(client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+		synctest.Wait()
+		for _, piece := range []string{"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n", "a", "b"} {
+			io.WriteString(backend, piece)
+			synctest.Wait()
+			if got := client.take(); got == "" || piece[0] != 'H' && got != piece {
+				t.Errorf("after %q the client got %q", piece, got)
+			}
+		}
+	})
+}
