@@ -31,16 +31,18 @@ type admin struct {
 	backend  backendCheck
 }
 
-func newAdmin(c *Config, cr credentials, gateway *translate.Gateway, logger hclog.Logger) *admin {
+func newAdmin(c *Config, cr credentials, p ports, gateway *translate.Gateway, logger hclog.Logger) *admin {
 	a := &admin{logger: logger, backend: backendCheck{dialer: modern.Dialer{Address: c.Backend.Address, TLS: cr.backend}}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", a.readyz)
-	mux.Handle("GET /metrics", metricsHandler(gateway, cr, &a.draining))
+	mux.Handle("GET /metrics", metricsHandler(&collector{gateway, cr, p.refused, &a.draining}))
 	mux.Handle("GET /census", censusHandler(gateway, c.Dialects))
 	a.server = &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: time.Duration(c.HeadTimeout),
+		WriteTimeout:      time.Duration(c.WriteTimeout),
+		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn}),
 	}
 	return a

@@ -44,9 +44,7 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	fmt.Fprintln(stdout, "ok: the environment and its files")
 	for _, pair := range cr.certificates() {
-		if err := checkCertificate(pair, stdout); err != nil {
-			return err
-		}
+		checkCertificate(pair, stdout)
 	}
 	if !*dial {
 		return nil
@@ -56,21 +54,22 @@ func check(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return checkBackend(ctx, c, modern.Dialer{Address: c.Backend.Address, TLS: cr.backend}, *path, stdout)
 }
 
-func checkCertificate(c *certificate, stdout io.Writer) error {
+// checkCertificate warns of one that has expired: the gateway starts with it.
+func checkCertificate(c *certificate, stdout io.Writer) {
 	leaf := c.current.Load().Leaf
 	until := leaf.NotAfter.Format(time.RFC3339)
 	if time.Now().After(leaf.NotAfter) {
-		return fmt.Errorf("%s has expired at %s: the other side will refuse it; renew it", c.names[0], until)
+		fmt.Fprintf(stdout, "warning: %s has expired at %s: the other side will refuse it; renew it\n", c.names[0], until)
+		return
 	}
 	names := slices.Clone(leaf.DNSNames)
 	for _, ip := range leaf.IPAddresses {
 		names = append(names, ip.String())
 	}
 	if len(names) == 0 {
-		names = []string{"no name (subjectAltName), which clients of today refuse"}
+		names = []string{"no name (it has no subjectAltName, which clients of today want)"}
 	}
 	fmt.Fprintf(stdout, "ok: %s is for %s until %s\n", c.names[0], strings.Join(names, ", "), until)
-	return nil
 }
 
 func checkBackend(ctx context.Context, c *Config, dialer modern.Dialer, path string, stdout io.Writer) error {

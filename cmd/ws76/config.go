@@ -7,9 +7,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/kelseyhightower/envconfig"
 )
@@ -43,19 +41,19 @@ type Config struct {
 	Dialects                Dialects    `split_words:"true" default:"75,76,7,8,13" desc:"what may come in"`
 	Origins                 Origins     `split_words:"true" default:"off" desc:"allowed origins, exact or *.suffix of the host; off: any"`
 	Binary                  Binary      `split_words:"true" default:"close" desc:"a binary message towards a legacy client: close (1003), base64, text (if it is UTF-8), drop; what the client sends stays text with each"`
-	MaxMessage              Size        `split_words:"true" default:"64MiB" desc:"the largest message, else the connection is closed with 1009; off"`
+	MaxMessage              Size        `split_words:"true" default:"64MiB" desc:"the largest message from or to a client of -75 or -76, else the connection is closed with 1009; off"`
 	MaxSkip                 Size        `split_words:"true" default:"1MiB" desc:"the largest frame of a reserved type of -75 and -76, which is skipped, else the connection is closed; off"`
-	MaxHead                 Size        `split_words:"true" default:"16KiB" desc:"the largest request head, from 8KiB to 1MiB, else 431"`
+	MaxHead                 HeadSize    `split_words:"true" default:"16KiB" desc:"the largest request head, from 8KiB to 1MiB, else 431"`
 	MaxConnections          Count       `split_words:"true" default:"off" desc:"WebSocket connections at once, else 503; off"`
 	MaxConnectionsPerClient Count       `split_words:"true" default:"off" desc:"WebSocket connections at once of one client address, else 429; off"`
 	MaxHandshakes           Count       `split_words:"true" default:"off" desc:"opening handshakes per second, else 503; off"`
 	HeadTimeout             Timeout     `split_words:"true" default:"10s" desc:"for a request head to come in"`
 	DialTimeout             Timeout     `split_words:"true" default:"10s" desc:"for the backend to answer the opening handshake"`
 	Key3Timeout             Timeout     `split_words:"true" default:"5s" desc:"for key3 to follow the 101"`
-	WriteTimeout            Timeout     `split_words:"true" default:"30s" desc:"for a side to take what is written to it"`
+	WriteTimeout            Timeout     `split_words:"true" default:"30s" desc:"for a side to take what is written to it, answers of plain HTTP included"`
 	CloseTimeout            Timeout     `split_words:"true" default:"5s" desc:"for the closing handshake on both sides"`
-	IdleTimeout             Period      `split_words:"true" default:"off" desc:"connections without a message for so long are closed; off"`
-	PingInterval            Period      `split_words:"true" default:"25s" desc:"between two Pings to the backend; off"`
+	IdleTimeout             Period      `split_words:"true" default:"off" desc:"connections without a message for so long, at most for twice as long, are closed; off"`
+	PingInterval            Period      `split_words:"true" default:"25s" desc:"between two Pings to the backend of a client of -75 or -76; off"`
 	DrainDelay              Period      `split_words:"true" default:"off" desc:"after SIGTERM, how long new connections are still accepted while /readyz says 503, for balancers to notice; a part of WS76_DRAIN_TIMEOUT; off"`
 	DrainTimeout            Timeout     `split_words:"true" default:"20s" desc:"from SIGTERM until all connections are closed"`
 	LogLevel                LogLevel    `split_words:"true" default:"info" desc:"trace, debug, info, warn, error or off"`
@@ -86,7 +84,7 @@ func load() (*Config, credentials, error) {
 // what it says may be true only because that one could not be read.
 func follows(err, known error) bool {
 	name, _, _ := strings.Cut(strings.TrimSpace(known.Error()), "=")
-	return strings.Contains(err.Error(), name)
+	return strings.Contains(err.Error(), strings.TrimSuffix(name, fileSuffix))
 }
 
 func environmentError(problems []error) error {
@@ -106,25 +104,6 @@ func loadFields() (*Config, []error) {
 		}
 	}
 	return &c, problems
-}
-
-// contradictions are values that are right and do not go together.
-func (c *Config) contradictions() (problems []error) {
-	if c.Listen == "" && c.TLSListen == "" {
-		problems = append(problems, wrong("WS76_LISTEN", off, errors.New("there is no WS76_TLS_LISTEN either, so there is no port for clients; allowed: off beside a WS76_TLS_LISTEN, else host:port, for example :8076")))
-	}
-	for _, own := range []Address{c.Listen, c.TLSListen, c.Admin} {
-		if c.Backend.is(own) {
-			problems = append(problems, wrong("WS76_BACKEND", c.Backend.Address, fmt.Errorf("that is ws76's own port %s, so it would ask itself for ever; allowed: where the app listens, for example http://127.0.0.1:8080", own)))
-		}
-	}
-	if c.DrainDelay >= Period(c.DrainTimeout) && c.DrainDelay > 0 {
-		problems = append(problems, wrong("WS76_DRAIN_DELAY", time.Duration(c.DrainDelay).String(), fmt.Errorf("nothing of WS76_DRAIN_TIMEOUT=%s would be left to close connections; allowed: less than that, for example 5s", time.Duration(c.DrainTimeout))))
-	}
-	if c.MaxHead < 8<<10 || c.MaxHead > 1<<20 {
-		problems = append(problems, wrong("WS76_MAX_HEAD", strconv.FormatInt(int64(c.MaxHead), 10)+"B", errors.New("not a limit for a request head; allowed: 8KiB to 1MiB, for example 16KiB")))
-	}
-	return problems
 }
 
 // loadField has envconfig read one field at a time, since it would stop at the
@@ -160,14 +139,14 @@ func wrong(name, value string, err error) error {
 	return fmt.Errorf("  %s=%q: %w", name, mask(value), err)
 }
 
-var password = regexp.MustCompile(`(://[^/@:]*:)[^/@]*@`)
+var userinfo = regexp.MustCompile(`://.*@`)
 
 // mask takes out of a value what a log must not show.
 func mask(value string) string {
 	if PEM(value).inline() {
 		return "-----BEGIN ***"
 	}
-	return password.ReplaceAllString(value, "${1}***@")
+	return userinfo.ReplaceAllString(value, "://***@")
 }
 
 // wordEnds are where a word of a field's name ends: listen|Timeout, TLS|Listen.

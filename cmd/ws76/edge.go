@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -31,6 +32,7 @@ type edgeListener struct {
 	trusted Networks // who may send one
 	timeout time.Duration
 	policy  []byte // the answer to Flash; nil = none
+	refused *atomic.Int64
 	logger  hclog.Logger
 }
 
@@ -94,6 +96,7 @@ func (c *edgeConn) readProxyHeader() error {
 }
 
 func (c *edgeConn) refuse(err error) error {
+	c.l.refused.Add(1)
 	c.l.logger.Warn("connection refused", "client", c.client.String(), "reason", "proxy-header", "error", err)
 	return err
 }

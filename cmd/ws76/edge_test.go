@@ -62,6 +62,17 @@ func TestEdge(t *testing.T) {
 	}
 }
 
+// An outage for want of PROXY headers is seen by who watches the metrics.
+func TestProxyHeadersRefusedAreCounted(t *testing.T) {
+	t.Parallel()
+	g, admin := adminGateway(t, "WS76_PROXY_PROTOCOL=required")
+	io.WriteString(g.connect(), "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	g.logged("connection refused")
+	if _, samples := scrape(t, admin); samples["ws76_proxy_headers_refused_total"] != "1" {
+		t.Errorf("it is %q, want 1", samples["ws76_proxy_headers_refused_total"])
+	}
+}
+
 // A balancer that only looks whether the port is open sends no PROXY header. It
 // filled the log with warnings.
 func TestPortCheckIsSilent(t *testing.T) {

@@ -8,7 +8,10 @@ import (
 	"runtime/debug"
 )
 
-func help(_ context.Context, _ []string, stdout, _ io.Writer) error {
+func help(_ context.Context, args []string, stdout, _ io.Writer) error {
+	if err := noArguments("help", args); err != nil {
+		return err
+	}
 	fmt.Fprintln(stdout, "ws76 lets WebSocket clients of 2009-2011 (-76, -75) use servers of today (RFC 6455).\n\nUsage: ws76 [verb]")
 	for _, v := range verbs() {
 		fmt.Fprintf(stdout, "  %-8s %s\n", v.name, v.help)

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -21,6 +24,7 @@ func listen(address string) (net.Listener, error) {
 type ports struct {
 	plain, secure net.Listener // for clients
 	admin         net.Listener
+	refused       *atomic.Int64 // connections, for want of a PROXY header
 }
 
 // openPorts opens all that are configured, or none: the error names each that
@@ -32,11 +36,16 @@ func openPorts(c *Config, cr credentials, logger hclog.Logger) (p ports, err err
 			return nil
 		}
 		ln, err := listen(string(address))
-		if err != nil {
-			problems = append(problems, wrong(name, string(address), fmt.Errorf("%w; allowed: host:port of this machine that nothing else listens on, for example 127.0.0.1:0 for any", err)))
-			return nil
+		switch {
+		case err == nil:
+			return ln
+		case errors.Is(err, syscall.EACCES):
+			err = fmt.Errorf("%w; allowed: a port from 1024 on, or any with CAP_NET_BIND_SERVICE, for example by docker/systemd/port-80.conf", err)
+		default:
+			err = fmt.Errorf("%w; allowed: host:port of this machine that nothing else listens on, for example 127.0.0.1:0 for any", err)
 		}
-		return ln
+		problems = append(problems, wrong(name, string(address), err))
+		return nil
 	}
 	p.plain = open("WS76_LISTEN", c.Listen, listen)
 	p.secure = open("WS76_TLS_LISTEN", c.TLSListen, listen)
@@ -45,11 +54,12 @@ func openPorts(c *Config, cr credentials, logger hclog.Logger) (p ports, err err
 		p.close()
 		return ports{}, environmentError(problems)
 	}
+	p.refused = new(atomic.Int64)
 	if p.plain != nil {
-		p.plain = edge(c, p.plain, c.FlashPolicy, logger)
+		p.plain = p.edge(c, p.plain, c.FlashPolicy, logger)
 	}
 	if p.secure != nil {
-		p.secure = &secureListener{edge(c, p.secure, nil, logger), c.serverTLS(cr.served), &cr.served.refused, logger}
+		p.secure = &secureListener{p.edge(c, p.secure, nil, logger), c.serverTLS(cr.served), &cr.served.refused, logger}
 	}
 	return p, nil
 }
@@ -81,10 +91,10 @@ func addressOf(ln net.Listener) string {
 }
 
 // edge looks at what comes before HTTP and TLS, as it is configured.
-func edge(c *Config, ln net.Listener, policy Domains, logger hclog.Logger) net.Listener {
+func (p ports) edge(c *Config, ln net.Listener, policy Domains, logger hclog.Logger) net.Listener {
 	e := &edgeListener{
 		Listener: ln, proxied: c.ProxyProtocol == "required", trusted: c.TrustedProxies,
-		timeout: time.Duration(c.HeadTimeout), logger: logger,
+		timeout: time.Duration(c.HeadTimeout), refused: p.refused, logger: logger,
 	}
 	if len(policy) > 0 {
 		e.policy = legacy.Policy(policy...)

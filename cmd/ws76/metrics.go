@@ -41,6 +41,7 @@ var (
 	drainingNow         = metric{"ws76_draining", prometheus.GaugeValue, "1 once SIGTERM has come.", nil}
 	certificateNotAfter = metric{"ws76_tls_certificate_not_after_timestamp_seconds", prometheus.GaugeValue, "When the certificate in use expires; role is server or client.", []string{"role"}}
 	certificateReloads  = metric{"ws76_tls_reloads_total", prometheus.CounterValue, "Changed certificates read anew; failed ones left the certificate before in use.", []string{"role", "result"}}
+	proxyHeadersRefused = metric{"ws76_proxy_headers_refused_total", prometheus.CounterValue, "Connections refused because no PROXY header came, or one from a peer that is not trusted.", nil}
 	tlsFailed           = metric{"ws76_tls_handshakes_failed_total", prometheus.CounterValue, "TLS handshakes of clients that failed.", nil}
 )
 
@@ -49,15 +50,15 @@ var metrics = []*metric{
 	&buildInfo, &connectionsOpen, &connectionsOpened, &connectionsClosed, &handshakesRefused, &handshakesDamaged,
 	&handshakeSeconds, &key3WaitSeconds, &messagesCarried, &bytesCarried, &framesSkipped, &messagesRepaired,
 	&httpRequests, &dialectLastSeen, &drainingNow, &certificateNotAfter, &certificateReloads, &tlsFailed,
+	&proxyHeadersRefused,
 }
 
 func (m *metric) desc() *prometheus.Desc { return prometheus.NewDesc(m.name, m.help, m.labels, nil) }
 
 // metricsHandler serves the metrics of a gateway, of Go and of the process.
-func metricsHandler(gateway *translate.Gateway, cr credentials, draining *atomic.Bool) http.Handler {
+func metricsHandler(c *collector) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&collector{gateway, cr, draining})
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), c)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 }
 
@@ -65,6 +66,7 @@ func metricsHandler(gateway *translate.Gateway, cr credentials, draining *atomic
 type collector struct {
 	gateway  *translate.Gateway
 	cr       credentials
+	refused  *atomic.Int64 // connections, for want of a PROXY header
 	draining *atomic.Bool
 }
 
@@ -108,6 +110,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for d, at := range s.LastSeen {
 		send(dialectLastSeen, float64(at.UnixMilli())/1000, d.String())
 	}
+	send(proxyHeadersRefused, float64(c.refused.Load()))
 	if c.cr.served != nil {
 		send(tlsFailed, float64(c.cr.served.refused.Load()))
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -29,7 +30,7 @@ func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
 		return err
 	}
 	gateway := translate.New(c.options(cr, logger.Named("gateway")))
-	admin := newAdmin(c, cr, gateway, logger.Named("admin"))
+	admin := newAdmin(c, cr, p, gateway, logger.Named("admin"))
 	defer admin.start(p.admin)()
 	go keepMemorySmall(ctx, gateway)
 	ignoreHangups(ctx, logger)
@@ -44,7 +45,9 @@ func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
 	}
 	select {
 	case err := <-failed:
-		return err
+		logger.Error("port failed, so the gateway ends", "error", err)
+		admin.notReady()
+		return errors.Join(err, drain(c, gateway, logger))
 	case <-ctx.Done():
 		admin.notReady()
 		return drain(c, gateway, logger)

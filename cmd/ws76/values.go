@@ -77,19 +77,6 @@ func (b *BackendURL) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// is reports whether the backend is what listens on an address, as far as that
-// can be told without asking.
-func (b BackendURL) is(listens Address) bool {
-	host, port, _ := net.SplitHostPort(b.Address)
-	ownHost, ownPort, err := net.SplitHostPort(string(listens))
-	if err != nil || port != ownPort {
-		return false
-	}
-	ip := net.ParseIP(host)
-	here := host == "localhost" || ip.IsLoopback() || ip.IsUnspecified()
-	return host == ownHost || here && (ownHost == "" || net.ParseIP(ownHost).IsUnspecified())
-}
-
 // A HostPolicy says which Host the backend sees.
 type HostPolicy string
 
@@ -183,11 +170,24 @@ func (o *Origins) UnmarshalText(text []byte) error {
 	}
 	return list(o, string(text), func(s string) (string, error) {
 		u, err := url.Parse(s)
-		if s == "null" || strings.HasPrefix(s, "*.") && len(s) > 2 || err == nil && u.Scheme != "" && u.Host != "" {
+		if s == "null" || strings.HasPrefix(s, "*.") && len(s) > 2 {
 			return s, nil
+		}
+		if err == nil && u.Scheme != "" && u.Host != "" && !strings.Contains(u.Host, "*") && *u == (url.URL{Scheme: u.Scheme, Host: u.Host}) {
+			return withoutDefaultPort(s), nil
 		}
 		return "", fmt.Errorf("%q is not an origin; allowed: http://host, https://host:port, null or *.suffix, separated by commas, for example https://app.example.com,*.example.org; off", s)
 	})
+}
+
+// withoutDefaultPort is an origin as browsers send it.
+func withoutDefaultPort(origin string) string {
+	for scheme, port := range map[string]string{"http://": ":80", "https://": ":443"} {
+		if len(origin) > len(scheme) && strings.EqualFold(origin[:len(scheme)], scheme) {
+			return strings.TrimSuffix(origin, port)
+		}
+	}
+	return origin
 }
 
 // Binary is what becomes of binary messages.
@@ -222,6 +222,19 @@ func (s *Size) UnmarshalText(text []byte) error {
 		break
 	}
 	return errors.New("not a size; allowed: a whole number with B, KiB, MiB or GiB, for example 64MiB; off")
+}
+
+// A HeadSize is the most bytes of a request head.
+type HeadSize Size
+
+// UnmarshalText reads a size that leaves room for a handshake.
+func (h *HeadSize) UnmarshalText(text []byte) error {
+	var size Size
+	if err := size.UnmarshalText(text); err != nil || size < 8<<10 || size > 1<<20 {
+		return errors.New("not a limit for a request head; allowed: 8KiB to 1MiB, for example 16KiB")
+	}
+	*h = HeadSize(size)
+	return nil
 }
 
 // A Count is a number of things; 0 is off.

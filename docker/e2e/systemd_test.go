@@ -168,3 +168,12 @@ func TestSystemdProblems(t *testing.T) {
 		}
 	}
 }
+
+// A Go program that crashed has the status of a wrong setting, 2: neither may
+// keep systemd from starting it again.
+func TestSystemdRestarts(t *testing.T) {
+	service := readUnit(t)["ws76.service"]
+	if !strings.Contains(service, "\nRestart=on-failure\n") || strings.Contains(service, "RestartPreventExitStatus") {
+		t.Errorf("it is not started again after every status:\n%s", service)
+	}
+}
