@@ -60,7 +60,7 @@ var sentences = map[Reason]string{
 	KeyOverflow:        "the number in a key is larger than 4294967295",
 	BodyNotAllowed:     "an opening handshake has no body; -76 may declare its 8 bytes as Content-Length: 8",
 	BadOrigin:          "the Origin is longer than 4096 bytes or holds a control character",
-	BadTarget:          "the request target is not a path",
+	BadTarget:          "the request target is not a path, or its host is none",
 	BadProtocol:        "the subprotocol is not a list of tokens and cannot be offered to an RFC 6455 backend",
 	ProtocolMismatch:   "the client asked for a subprotocol that the backend did not select",
 	Key3Timeout:        "the 8 bytes of key3 did not follow the head in time; a proxy on the way probably holds them back",

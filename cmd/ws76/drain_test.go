@@ -146,7 +146,7 @@ func (g gateway) summarize() <-chan summary {
 func requireDescriptors(t *testing.T, n uint64) {
 	t.Helper()
 	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < n {
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || uint64(limit.Cur) < n {
 		missing(t, "%d descriptors are needed, allowed are %d, %v", n, limit.Cur, err)
 	}
 }

@@ -2,7 +2,6 @@ package probe
 
 import (
 	"crypto/rand"
-	"crypto/sha1"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -147,8 +146,7 @@ func (p *Prober) hybi(w *wire, version, originField string) Result {
 
 // checkAccept says what is wrong with a 101 of RFC 6455 (section 4.1).
 func (a *answer) checkAccept(key, protocol string) (wrong string) {
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	want := base64.StdEncoding.EncodeToString(sum[:])
+	want := modern.Accept(key)
 	selected, offered := a.field("Sec-WebSocket-Protocol"), strings.Split(strings.ReplaceAll(protocol, " ", ""), ",")
 	switch {
 	case !strings.EqualFold(a.field("Upgrade"), "websocket"):
