@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,10 @@ func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
 		ref := handshakeRefusal(err)
 		ref.plain = true
 		g.refuse(w, r, legacy.HTTP, ref)
+		return
+	}
+	if n, limited := maxForwards(r); limited && n == 0 {
+		answerHere(w, r)
 		return
 	}
 	if twoFramings(r) {
@@ -100,6 +105,9 @@ func (g *Gateway) newProxy() http.Handler {
 			p.Out.Trailer = p.In.Trailer // not a copy: the values come later
 			delete(p.Out.Header, "Upgrade")
 			delete(p.Out.Header, "Connection")
+			if n, limited := maxForwards(p.In); limited {
+				p.Out.Header.Set("Max-Forwards", strconv.FormatUint(n-1, 10))
+			}
 			copyForwarded(p.Out.Header, p.In.Header)
 			g.setForwarded(p.Out.Header, p.In)
 		},
