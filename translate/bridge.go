@@ -140,8 +140,10 @@ func (b *bridge) leave() {
 	if b.timer != nil {
 		b.timer.Stop()
 	}
-	b.client.close()
-	b.backend.close()
+	for _, p := range []*peer{&b.client, &b.backend} {
+		b.gw.watch.remove(p)
+		p.close()
+	}
 	b.gw.closed(b)
 }
 

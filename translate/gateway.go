@@ -33,6 +33,7 @@ type Gateway struct {
 
 	diagnoses  diagnoses
 	handshakes atomic.Int64
+	watch      watch
 
 	mu        sync.Mutex
 	stats     Stats // without what is open
@@ -263,6 +264,7 @@ func (g *Gateway) leave(client netip.Prefix) {
 func (g *Gateway) checkEmpty() {
 	if g.Draining() && g.admission.open == 0 {
 		close(g.empty)
+		g.watch.stop()
 	}
 }
 

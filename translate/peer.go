@@ -27,6 +27,8 @@ type peer struct {
 	done   bool // the goodbye is out, or the socket is closed: nothing may follow
 
 	limit atomic.Pointer[time.Time] // when the closing handshake must be over
+
+	hangup hangup
 }
 
 func (p *peer) init(conn net.Conn, timeout time.Duration) {

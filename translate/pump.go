@@ -100,17 +100,20 @@ func (p *pump) start() {
 	}
 }
 
-// step reads and carries until the source would block; done is true when the
+// step reads and carries until the source has no more; done is true when the
 // source has ended.
 func (p *pump) step(fd uintptr) (done bool) {
 	for {
 		p.load()
-		n, err := readNow(fd, p.in[p.n:readSize])
+		b := p.in[p.n:readSize]
+		n, err := readNow(fd, b)
 		switch {
 		case n > 0:
-			p.b.trace("read", p.src, p.in[p.n:p.n+n])
+			p.b.trace("read", p.src, b[:n])
 			p.n += n
-			p.reads.Add(1)
+			if p.reads.Add(1) == watchAfter {
+				p.b.gw.watch.add(p.src)
+			}
 			p.move()
 			switch left := p.src.left(); { // a source that never pauses never meets its deadline
 			case left < 0:
@@ -118,14 +121,18 @@ func (p *pump) step(fd uintptr) (done bool) {
 			case left < p.b.limits.Close/2:
 				p.farewell()
 			}
-		case err == syscall.EAGAIN:
-			p.unload()
-			p.farewell()
-			return false
-		case err != syscall.EINTR:
+			if n == len(b) || !p.src.hangup.willBeTold() {
+				continue
+			}
+		case err == syscall.EINTR:
+			continue
+		case err != syscall.EAGAIN:
 			p.sourceEnded(err)
 			return true
 		}
+		p.unload()
+		p.farewell()
+		return false
 	}
 }
 
