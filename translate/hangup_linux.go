@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // watchAfter is the read after which a source is watched: a short connection
@@ -66,7 +67,12 @@ func (w *watch) start() bool {
 		return false
 	}
 	syscall.SetNonblock(fd, true) // or waiting for it would take a thread
-	w.file, w.epoll, w.peers = os.NewFile(uintptr(fd), "epoll"), fd, map[uint64]*peer{}
+	file := os.NewFile(uintptr(fd), "epoll")
+	if file.SetReadDeadline(time.Time{}) != nil { // the poller could not take it (fs.epoll.max_user_watches)
+		file.Close()
+		return false
+	}
+	w.file, w.epoll, w.peers = file, fd, map[uint64]*peer{}
 	go w.run()
 	return true
 }
