@@ -57,7 +57,8 @@ type Backend struct {
 // Dial connects and completes the opening handshake of RFC 6455. The context
 // bounds both; when it ends, so does the dialling. The error is a
 // *RefusedError, whose Response the caller must close, or a *DialError. The
-// body of a refusal can be read until the context's deadline.
+// body of a refusal can be read until the context's deadline, or until another
+// that is set with its SetReadDeadline.
 func (d *Dialer) Dial(ctx context.Context, r Request) (*Backend, error) {
 	return d.open(ctx, r, handshake)
 }
@@ -175,12 +176,18 @@ func refused(hc *headConn) error {
 	if resp.StatusCode < 100 {
 		return &DialError{Reason: BadAnswer, Err: fmt.Errorf("status %q", resp.Status)}
 	}
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{resp.Body, hc.Conn}
+	resp.Body = refusalBody{resp.Body, hc.Conn}
 	return &RefusedError{Response: resp}
 }
+
+// A refusalBody closes its connection.
+type refusalBody struct {
+	io.Reader
+	conn net.Conn
+}
+
+func (b refusalBody) Close() error                      { return b.conn.Close() }
+func (b refusalBody) SetReadDeadline(t time.Time) error { return b.conn.SetReadDeadline(t) }
 
 // dialError tells a timeout, and the want of our own resources, from other
 // causes.

@@ -36,6 +36,7 @@ type refusal struct {
 	status int
 	header http.Header
 	body   io.ReadCloser // nil = the reason and its sentence
+	length int64         // of the body; -1 = until it ends
 	detail string        // for the log
 	plain  bool          // it is of a request, not of an opening handshake
 }
@@ -70,7 +71,7 @@ func dialRefusal(d legacy.Dialect, err error) refusal {
 // the body, of which a legacy client gets at least minBody and at most maxBody
 // bytes.
 func relay(d legacy.Dialect, resp *http.Response) refusal {
-	ref := refusal{reason: BackendRefused, status: resp.StatusCode, header: endToEnd(resp.Header), body: resp.Body, detail: resp.Status}
+	ref := refusal{reason: BackendRefused, status: resp.StatusCode, header: endToEnd(resp.Header), body: resp.Body, length: resp.ContentLength, detail: resp.Status}
 	delete(ref.header, "Content-Length")
 	if !d.Legacy() {
 		return ref
@@ -84,7 +85,7 @@ func relay(d legacy.Dialect, resp *http.Response) refusal {
 		return ref
 	}
 	body = append(body, bytes.Repeat([]byte(" "), max(0, minBody-len(body)))...)
-	ref.body = io.NopCloser(bytes.NewReader(body))
+	ref.body, ref.length = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return ref
 }
 
@@ -115,8 +116,7 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, d legacy.Dialec
 
 // lastWord sends a refusal and hears the client out.
 func (g *Gateway) lastWord(conn net.Conn, ref refusal) {
-	conn.SetDeadline(time.Now().Add(g.options.Timeouts.Write))
-	if err := ref.write(conn); err == nil {
+	if err := ref.write(conn, &g.options.Timeouts); err == nil {
 		drain(conn)
 	}
 }
@@ -152,15 +152,22 @@ func (ref refusal) text() string {
 	return fmt.Sprintf("%d %s: %s\n%s.\n", ref.status, http.StatusText(ref.status), ref.reason, ref.reason.Sentence())
 }
 
-// write sends the refusal; its end is the end of the connection.
-func (ref refusal) write(w io.Writer) error {
+// write sends the refusal, which is the last answer on the connection. Each write
+// has the write timeout, and each part of a backend's body the dial timeout to come;
+// a body that breaks off is seen to be one.
+func (ref refusal) write(conn net.Conn, limits *Timeouts) error {
 	header := ref.header.Clone()
 	if header == nil {
 		header = http.Header{}
 	}
-	resp := http.Response{StatusCode: ref.status, ProtoMajor: 1, ProtoMinor: 1, Header: header, Close: true, Body: ref.body, ContentLength: -1}
+	out := bufio.NewWriter(timedWriter{conn, limits.Write})
+	resp := http.Response{StatusCode: ref.status, ProtoMajor: 1, ProtoMinor: 1, Header: header, Close: true, ContentLength: ref.length}
 	switch {
 	case ref.body != nil:
+		resp.Body = relayedBody{ref.body, out, limits.Dial}
+		if ref.length < 0 {
+			resp.TransferEncoding = []string{"chunked"}
+		}
 	case ref.status == http.StatusNoContent, ref.status == http.StatusNotModified:
 		resp.Body, resp.ContentLength = http.NoBody, 0 // a front would take one for the next answer
 	default:
@@ -168,9 +175,36 @@ func (ref refusal) write(w io.Writer) error {
 		header.Set("Content-Type", "text/plain; charset=utf-8")
 		resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(text)), int64(len(text))
 	}
-	out := bufio.NewWriter(w)
-	resp.Write(out) // a body may break off; an error of w comes back from Flush
+	resp.Write(struct{ io.Writer }{out}) // not out itself, which the body flushes; its error comes back from Flush
 	return out.Flush()
+}
+
+// A timedWriter gives each write its time.
+type timedWriter struct {
+	net.Conn
+	timeout time.Duration
+}
+
+func (w timedWriter) Write(p []byte) (int, error) {
+	w.SetWriteDeadline(time.Now().Add(w.timeout))
+	return w.Conn.Write(p)
+}
+
+// A relayedBody has what has come of it sent before it waits for more.
+type relayedBody struct {
+	io.ReadCloser
+	out     *bufio.Writer
+	timeout time.Duration
+}
+
+func (b relayedBody) Read(p []byte) (int, error) {
+	if err := b.out.Flush(); err != nil {
+		return 0, err
+	}
+	if timed, ok := b.ReadCloser.(interface{ SetReadDeadline(time.Time) error }); ok {
+		timed.SetReadDeadline(time.Now().Add(b.timeout))
+	}
+	return b.ReadCloser.Read(p)
 }
 
 // drain ends the gateway's half of the connection and waits for the client's.

@@ -493,3 +493,35 @@ func TestSmuggling(t *testing.T) {
 		}
 	}
 }
+
+// A version 13 client gets all of a refusal, framed so that it sees when one
+// breaks off.
+func TestRelayTunnel(t *testing.T) {
+	body := noise(100 << 10)
+	for _, framing := range []string{"length", "chunked", "end"} {
+		for _, missing := range []int{0, 1} {
+			t.Run(fmt.Sprintf("%s-%d", framing, missing), func(t *testing.T) {
+				r := newRig(t)
+				c := r.dial()
+				c.say(head13)
+				b := r.backend.next()
+				go func() {
+					defer b.CloseWrite()
+					answer := "HTTP/1.1 401 Unauthorized\r\n" + framed(framing, body)
+					io.WriteString(b, answer[:len(answer)-missing])
+				}()
+				resp, err := http.ReadResponse(c.br, nil)
+				if err != nil || resp.StatusCode != http.StatusUnauthorized || !resp.Close {
+					t.Fatalf("got %+v, %v", resp, err)
+				}
+				got, err := io.ReadAll(resp.Body)
+				if broken := missing > 0 && framing != "end"; (err != nil) != broken || !broken && string(got) != body[:len(got)] {
+					t.Errorf("got %d bytes, %v", len(got), err)
+				}
+				if missing == 0 && len(got) != len(body) {
+					t.Errorf("got %d bytes, want %d", len(got), len(body))
+				}
+			})
+		}
+	}
+}
