@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -49,19 +50,23 @@ func (g *Gateway) backendHost(r *http.Request) string {
 // Origin would reach the backend as if it came from no page.
 func endToEnd(h http.Header) http.Header {
 	out := make(http.Header, len(h)+3)
-	for name, values := range h {
-		if !slices.Contains(hopByHop, name) {
-			out[name] = values
-		}
-	}
+	maps.Copy(out, h)
+	dropOfConnection(out)
+	return out
+}
+
+// dropOfConnection is endToEnd in place.
+func dropOfConnection(h http.Header) {
 	for _, values := range h["Connection"] {
 		for name := range strings.SplitSeq(values, ",") {
 			if name = http.CanonicalHeaderKey(strings.TrimSpace(name)); !ofHandshake(name) {
-				delete(out, name)
+				delete(h, name)
 			}
 		}
 	}
-	return out
+	for _, name := range hopByHop {
+		delete(h, name)
+	}
 }
 
 // ofHandshake reports whether a field makes the handshake what it is, or says

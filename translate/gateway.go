@@ -29,7 +29,9 @@ type Gateway struct {
 	options Options
 	logger  hclog.Logger
 	server  *http.Server
-	proxy   http.Handler // for plain HTTP
+
+	proxy     http.Handler // for plain HTTP
+	transport *http.Transport
 
 	diagnoses  diagnoses
 	handshakes atomic.Int64
@@ -64,6 +66,7 @@ func New(o Options) *Gateway {
 		empty:     make(chan struct{}),
 	}
 	g.admission = admission{limits: &g.options.Limits, byClient: map[netip.Prefix]int{}}
+	g.transport = g.newTransport()
 	g.proxy = g.newProxy()
 	g.server = &http.Server{
 		Handler:           g,

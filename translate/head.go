@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ws76/ws76/modern"
 )
@@ -51,6 +52,7 @@ type headConn struct {
 	ended   atomic.Bool // nothing more comes in
 
 	mu       sync.Mutex // net/http reads on in another goroutine while a handler runs
+	blank    int        // bytes of line ends that may come before the head
 	head     []byte
 	complete bool
 	behind   []byte // the head: a body, or what is pipelined
@@ -76,6 +78,9 @@ func (c *headConn) record(b []byte) {
 		c.behind = append(c.behind, b...)
 		c.skip()
 	default:
+		if len(c.head) == 0 {
+			b = c.skipBlank(b)
+		}
 		from := max(0, len(c.head)-2)
 		c.head = append(c.head, b...)
 		if n := modern.HeadEnd(c.head[from:]); n > 0 {
@@ -83,6 +88,14 @@ func (c *headConn) record(b []byte) {
 		}
 		c.lost = !c.complete && len(c.head) > c.gw.options.Limits.Head
 	}
+}
+
+// skipBlank drops what net/http does not take for the begin of a head.
+func (c *headConn) skipBlank(b []byte) []byte {
+	for c.blank > 0 && len(b) > 0 && (b[0] == '\r' || b[0] == '\n') {
+		b, c.blank = b[1:], c.blank-1
+	}
+	return b
 }
 
 // skip drops what is known to be body.
@@ -100,6 +113,10 @@ func (c *headConn) serve(r *http.Request) {
 	defer c.mu.Unlock()
 	c.serving.Store(true)
 	c.body = r.ContentLength
+	c.blank = 0
+	if r.Method == http.MethodPost {
+		c.blank = 4 // old clients end a form with CR LF (RFC 9112 section 2.2)
+	}
 	if c.body < 0 {
 		c.lost, c.behind = true, nil
 		return
@@ -124,6 +141,28 @@ func (c *headConn) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	return c.Conn.Write(p)
+}
+
+// lingerOn is how long a client is heard that goes on with a request that has had
+// its answer.
+const lingerOn = 30 * time.Second
+
+// CloseWrite is called by net/http when its answer did not wait for all of the
+// request. What still comes is read and dropped while it comes: a reset would take
+// the answer back (RFC 9112 section 9.6).
+func (c *headConn) CloseWrite() error {
+	conn, _ := bare(c)
+	half, ok := conn.(interface{ CloseWrite() error })
+	if !ok || !c.serving.Load() { // or a refusal has heard it out
+		return errors.ErrUnsupported
+	}
+	err := half.CloseWrite()
+	p := make([]byte, 32<<10)
+	for end := time.Now().Add(lingerOn); err == nil && time.Now().Before(end); {
+		conn.SetReadDeadline(time.Now().Add(linger))
+		_, err = conn.Read(p)
+	}
+	return nil
 }
 
 // strangers are what comes in the place of a request, by how it begins, that

@@ -1,6 +1,7 @@
 package translate_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -64,5 +65,27 @@ func TestPipelinedHead(t *testing.T) {
 			checkRefusal(t, c, 400, "folded-head")
 			r.refused(legacy.Hixie75, "folded-head")
 		})
+	}
+}
+
+// Line ends behind the body of a POST are not of the next head, if they are no
+// more than net/http passes over. They shifted what each raw head belonged to by
+// one request.
+func TestHeadBehindLineEnds(t *testing.T) {
+	const form = "POST /first HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok"
+	for _, blank := range []string{"\r\n", "\n", "\r\n\r\n"} {
+		for cut := range len(blank) + 1 {
+			t.Run(fmt.Sprintf("%q-%d", blank, cut), func(t *testing.T) {
+				r := newRig(t)
+				c := r.dial()
+				c.say(form + blank[:cut])
+				answerWhole(t, r)
+				if resp, err := http.ReadResponse(c.br, nil); err != nil || resp.StatusCode != http.StatusNoContent {
+					t.Fatalf("answer %+v, %v", resp, err)
+				}
+				c.say(blank[cut:] + with(head75, "X: a\r\n b\r\n"))
+				checkRefusal(t, c, 400, "folded-head")
+			})
+		}
 	}
 }

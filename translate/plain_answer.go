@@ -17,6 +17,7 @@ type answer struct {
 	gw   *Gateway
 	r    *http.Request
 	body *body // of the request; nil if it has none
+	last bool  // on its connection
 }
 
 // due gives the client the time for one write from now on, if there is a
@@ -25,20 +26,22 @@ func (a *answer) due() {
 	http.NewResponseController(a.ResponseWriter).SetWriteDeadline(time.Now().Add(a.gw.options.Timeouts.Write))
 }
 
-// WriteHeader leaves three things to the backend that net/http would do: to guess
-// a Content-Type; to keep interim answers from clients of HTTP/1.0, which know none
-// (RFC 9110 section 15.2); to answer before it has all of the request. net/http
-// would read the rest first, unless the connection ends with the answer.
+// WriteHeader does not guess a Content-Type, as net/http would, and does not have
+// the rest of the request read before an early answer: so the connection ends with
+// it. Interim answers pass without the fields of the backend's connection, and not
+// to clients of HTTP/1.0, which know none (RFC 9110 section 15.2).
 func (a *answer) WriteHeader(status int) {
-	if status < http.StatusOK && !a.r.ProtoAtLeast(1, 1) {
-		return
-	}
-	if status >= http.StatusOK {
-		h := a.Header()
+	h := a.Header()
+	if status < http.StatusOK {
+		if !a.r.ProtoAtLeast(1, 1) {
+			return
+		}
+		dropOfConnection(h)
+	} else {
 		if _, said := h["Content-Type"]; !said {
 			h["Content-Type"] = nil
 		}
-		if a.body != nil && !a.body.whole.Load() {
+		if a.last || a.body != nil && !a.body.whole.Load() {
 			h.Set("Connection", "close")
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httputil"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -41,8 +40,9 @@ func inPlainLab(t *testing.T, test func(client, backend *wire)) {
 		g := New(Options{Backend: modern.Dialer{Address: "h:80"}, Timeouts: Timeouts{Write: 30 * time.Second}})
 		client, nearClient := newWire()
 		backend, nearBackend := newWire()
-		transport := g.proxy.(*httputil.ReverseProxy).Transport.(*http.Transport)
-		transport.DialContext = func(context.Context, string, string) (net.Conn, error) { return netWire{nearBackend}, nil }
+		g.transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			return newAskedConn(netWire{nearBackend}), nil
+		}
 		front := make(wires, 1)
 		front <- netWire{nearClient}
 		served := make(chan error, 1)
@@ -52,7 +52,6 @@ func inPlainLab(t *testing.T, test func(client, backend *wire)) {
 		backend.Close()
 		g.Shutdown(t.Context())
 		<-served
-		transport.CloseIdleConnections()
 	})
 }
 
@@ -141,6 +140,35 @@ func TestPlainEarlyAnswer(t *testing.T) {
 		}
 		if got := client.take(); got != "ok" {
 			t.Errorf("then the client got %q", got)
+		}
+	})
+}
+
+// A client that goes on with its upload gets its early answer all the same.
+func TestPlainEarlyAnswerToUpload(t *testing.T) {
+	inPlainLab(t, func(client, backend *wire) {
+		io.WriteString(client, "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999\r\n\r\n")
+		synctest.Wait()
+		io.WriteString(backend, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno")
+		time.Sleep(linger / 3) // net/http waits a little for the rest of the request to go on
+		synctest.Wait()
+		if got := client.take(); !strings.HasSuffix(got, "\r\n\r\nno") || !client.ended() {
+			t.Errorf("the client got %q, ended: %t", got, client.ended())
+		}
+		for range 3 {
+			time.Sleep(linger / 2)
+			if _, err := io.WriteString(client, strings.Repeat("x", wireSize)); err != nil {
+				t.Error(err)
+				return
+			}
+			synctest.Wait()
+			if n := client.unread(); n > 0 {
+				t.Errorf("%d bytes of the upload are not read", n)
+			}
+		}
+		time.Sleep(2 * linger)
+		if _, err := io.WriteString(client, "x"); err == nil {
+			t.Error("a client that is silent is heard on")
 		}
 	})
 }

@@ -2,16 +2,14 @@ package translate
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"maps"
 	"net/http"
 	"net/http/httputil"
 	"strconv"
 	"sync/atomic"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -32,18 +30,28 @@ func (g *Gateway) plain(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, r, legacy.HTTP, ref)
 		return
 	}
+	a := &answer{ResponseWriter: w, gw: g, r: r, last: twoFramings(r)}
+	defer a.due() // for what net/http writes when this has returned
 	if n, limited := maxForwards(r); limited && n == 0 {
-		answerHere(w, r)
+		answerHere(a, r)
 		return
 	}
-	if twoFramings(r) {
-		w.Header().Set("Connection", "close")
-	}
 	g.count(func(s *Stats) { s.Requests++ })
-	r, body := withBody(r)
-	a := &answer{w, g, r, body}
-	defer a.due() // for what net/http writes when this has returned
+	r = withoutUpgrade(r)
+	r, a.body = withBody(r)
 	g.proxy.ServeHTTP(a, r)
+}
+
+// withoutUpgrade is the request without Upgrade, whatever it says: ReverseProxy
+// would look into it first.
+func withoutUpgrade(r *http.Request) *http.Request {
+	if _, asks := r.Header["Upgrade"]; !asks {
+		return r
+	}
+	r = r.WithContext(r.Context())
+	r.Header = maps.Clone(r.Header)
+	delete(r.Header, "Upgrade")
+	return r
 }
 
 // A body is that of a plain request on its way to the backend.
@@ -102,40 +110,23 @@ func (g *Gateway) newProxy() http.Handler {
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.Out.URL, _ = g.backendURL(p.In) // checked
 			p.Out.Host = g.backendHost(p.In)
-			p.Out.Trailer = p.In.Trailer // not a copy: the values come later
-			delete(p.Out.Header, "Upgrade")
-			delete(p.Out.Header, "Connection")
+			p.Out.Trailer = p.In.Trailer                 // not a copy: the values come later
+			p.Out.Close = p.In.Method == http.MethodHead // some backends send a body all the same
+			if !p.In.ProtoAtLeast(1, 1) {
+				delete(p.Out.Header, "Expect") // nobody waits (RFC 9110 section 10.1.1)
+			}
 			if n, limited := maxForwards(p.In); limited {
 				p.Out.Header.Set("Max-Forwards", strconv.FormatUint(n-1, 10))
 			}
 			copyForwarded(p.Out.Header, p.In.Header)
 			g.setForwarded(p.Out.Header, p.In)
 		},
-		Transport: &http.Transport{
-			DialContext:            g.connect,
-			DialTLSContext:         g.connect,
-			MaxIdleConnsPerHost:    64,
-			IdleConnTimeout:        30 * time.Second,
-			ExpectContinueTimeout:  time.Second,
-			DisableCompression:     true,
-			MaxResponseHeaderBytes: maxAnswer,
-		},
+		Transport:      askedOnly{g.transport},
 		FlushInterval:  -1, // a status line does not wait for the body
 		ModifyResponse: checkAnswer,
 		ErrorHandler:   g.notProxied,
 		ErrorLog:       g.logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn}),
 	}
-}
-
-// maxAnswer bounds the head of the backend's answer to a plain request.
-const maxAnswer = 1 << 20
-
-// connect opens a connection to the backend for plain HTTP. There is only the
-// one that is configured.
-func (g *Gateway) connect(ctx context.Context, _, _ string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, g.options.Timeouts.Dial)
-	defer cancel()
-	return g.options.Backend.Connect(ctx)
 }
 
 // copyForwarded puts back what ReverseProxy removed: setForwarded decides who

@@ -237,6 +237,34 @@ func TestProxyInterimAnswers(t *testing.T) {
 	}
 }
 
+// The fields of the backend's connection are none of the client's, in an interim
+// answer either.
+func TestProxyInterimFields(t *testing.T) {
+	r := newRig(t)
+	c := r.dial()
+	c.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	b := r.backend.next()
+	b.say("HTTP/1.1 103 Early Hints\r\nConnection: X-Private\r\nX-Private: 1\r\nKeep-Alive: timeout=5\r\nUpgrade: h2c\r\nLink: </a>\r\n\r\n")
+	c.get("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+	b.say("HTTP/1.1 204 No Content\r\nDate: 0\r\n\r\n")
+	c.get("HTTP/1.1 204 No Content\r\nDate: 0\r\n\r\n")
+}
+
+// Upgrade is not passed on, so it does not matter what it says.
+func TestProxyUnreadableUpgrade(t *testing.T) {
+	r := newRig(t)
+	c := r.dial()
+	c.say("GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade, close\r\nUpgrade: \xff\r\n\r\n")
+	b := r.backend.next()
+	if got, there := b.request.Header["Upgrade"]; there {
+		t.Errorf("the backend got Upgrade %q", got)
+	}
+	b.say("HTTP/1.1 204 No Content\r\n\r\n")
+	if answer := c.all(); !strings.HasPrefix(answer, "HTTP/1.1 204 ") {
+		t.Errorf("got %q", answer)
+	}
+}
+
 // Where a proxy before us may have seen another end of the request than net/http,
 // which ignores one of two framings, what follows is nobody's (RFC 9112 section
 // 6.1).
@@ -251,13 +279,24 @@ func TestProxyTwoFramings(t *testing.T) {
 			r := newRig(t)
 			c := r.dial()
 			c.say(head + "0\r\n\r\n" + evil)
-			r.backend.next().say("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
-			if answer := c.all(); strings.Count(answer, "HTTP/1.") != 1 {
-				t.Errorf("got %q, want one answer", answer)
+			r.backend.next().say("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+			if answer := c.all(); strings.Count(answer, " 204 ") != 1 || strings.Count(answer, "Connection: close") != 1 {
+				t.Errorf("got %q, want one answer, the last", answer)
 			}
 			r.backend.untouched()
 		})
 	}
+}
+
+// So is what follows such a request that may pass no proxy.
+func TestTwoFramingsHere(t *testing.T) {
+	r := newRig(t)
+	c := r.dial()
+	c.say("OPTIONS / HTTP/1.1\r\nHost: h\r\nMax-Forwards: 0\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /evil HTTP/1.1\r\nHost: h\r\n\r\n")
+	if answer := c.all(); strings.Count(answer, "HTTP/1.") != 1 || !strings.Contains(answer, "Connection: close") {
+		t.Errorf("got %q, want one answer, the last", answer)
+	}
+	r.backend.untouched()
 }
 
 // A client that waits for 100 Continue gets it when the backend wants the body,

@@ -12,16 +12,21 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	for _, b := range g.beginDraining() {
 		b.end(endFor(ByGateway, ShuttingDown, nil))
 	}
+	defer g.transport.CloseIdleConnections()
+	var err error
 	select {
 	case <-g.empty:
 		// What is left is plain HTTP. The server would have dropped a request
 		// that came while it shuts down; so it does that last.
-		return g.server.Shutdown(ctx)
+		err = g.server.Shutdown(ctx)
 	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
 		g.server.Close()
 		g.cut()
-		return ctx.Err()
 	}
+	return err
 }
 
 // beginDraining closes the listeners, once, and returns the bridges there are.

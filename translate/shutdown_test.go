@@ -2,10 +2,12 @@ package translate_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -150,6 +152,22 @@ func TestShutdownCuts(t *testing.T) {
 		}
 	}
 	eventually(t, func() bool { return len(running()) == 0 }, func() any { return running() })
+}
+
+// So is a request of plain HTTP whose backend is silent.
+func TestShutdownCutsPlain(t *testing.T) {
+	r := newRig(t)
+	c := r.dial()
+	c.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	b := r.backend.next()
+	if err := <-r.shutdown(100 * time.Millisecond); err != context.DeadlineExceeded {
+		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+	}
+	for side, conn := range map[string]net.Conn{"client": c, "backend": b} {
+		if n, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: %d bytes, %v; want an end", side, n, err)
+		}
+	}
 }
 
 // A client that is there already gets an answer, a new one does not.
