@@ -19,9 +19,27 @@ import (
 var hopByHop = []string{"Connection", "Expect", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 
 // forwardedFields are what proxies say about the client before them and the
-// URL that it has asked for.
+// URL that it has asked for, besides those that begin with X-Forwarded.
 var forwardedFields = []string{
-	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Real-Ip",
+	"Forwarded", "Forwarded-For", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip",
+	"X-Url-Scheme", "Front-End-Https",
+}
+
+// schemeFields are those of them that a better knowledge of the scheme overrules.
+var schemeFields = []string{
+	"Forwarded", "X-Forwarded-Port", "X-Forwarded-Protocol", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Url-Scheme", "Front-End-Https",
+}
+
+func ofForwarding(name string) bool {
+	return strings.HasPrefix(name, "X-Forwarded") || slices.Contains(forwardedFields, name)
+}
+
+// dashed is a name as a CGI sees it, to which an underscore is the same.
+func dashed(name string) string {
+	if !strings.Contains(name, "_") {
+		return name
+	}
+	return http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
 }
 
 // request is what the backend gets of a legacy client's handshake.
@@ -72,8 +90,7 @@ func dropOfConnection(h http.Header) {
 // ofHandshake reports whether a field makes the handshake what it is, or says
 // who its client is.
 func ofHandshake(name string) bool {
-	return name == "Origin" || strings.HasPrefix(name, "Sec-Websocket-") || strings.HasPrefix(name, "Websocket-") ||
-		slices.Contains(forwardedFields, name)
+	return name == "Origin" || strings.HasPrefix(name, "Sec-Websocket-") || strings.HasPrefix(name, "Websocket-") || ofForwarding(name)
 }
 
 // joinCookies makes one line of all cookies (RFC 6265 section 5.4) and drops
@@ -95,15 +112,9 @@ func (g *Gateway) setForwarded(header http.Header, r *http.Request) {
 	if err != nil {
 		peer = r.RemoteAddr
 	}
-	before := header["X-Forwarded-For"]
-	if !g.trusts(peer) {
-		before = nil
-		for _, name := range forwardedFields {
-			delete(header, name)
-		}
-	}
-	for name := range header { // to a CGI they are the same
-		if strings.Contains(name, "_") && slices.Contains(forwardedFields, http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))) {
+	trusted := g.trusts(peer)
+	for name := range header {
+		if ofForwarding(dashed(name)) && (!trusted || dashed(name) != name) {
 			delete(header, name)
 		}
 	}
@@ -114,11 +125,11 @@ func (g *Gateway) setForwarded(header http.Header, r *http.Request) {
 		proto = "https"
 	}
 	if g.knows(r) { // better than the proxies
-		for _, name := range []string{"Forwarded", "X-Forwarded-Port", "X-Forwarded-Scheme", "X-Forwarded-Ssl"} {
+		for _, name := range schemeFields {
 			delete(header, name)
 		}
 	}
-	header["X-Forwarded-For"] = []string{strings.Join(append(slices.Clone(before), peer), ", ")}
+	header["X-Forwarded-For"] = []string{strings.Join(append(slices.Clone(header["X-Forwarded-For"]), peer), ", ")}
 	header["X-Forwarded-Proto"] = []string{proto}
 	if host != "" {
 		header["X-Forwarded-Host"] = []string{host}

@@ -36,17 +36,20 @@ func TestForwardedFields(t *testing.T) {
 		}},
 		{"untrusted", nil, []string{
 			"X-Forwarded-For: 198.51.100.1", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil", "Forwarded: for=198.51.100.1", "X-Real-IP: 198.51.100.1",
+			"X-Forwarded-Prefix: /admin", "X-Forwarded-Client-Cert: Subject=root", "True-Client-IP: 198.51.100.1", "Front-End-Https: on",
 		}, map[string]string{
 			"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "http", "X-Forwarded-Host": "example.com", "Forwarded": "", "X-Real-Ip": "",
+			"X-Forwarded-Prefix": "", "X-Forwarded-Client-Cert": "", "True-Client-Ip": "", "Front-End-Https": "",
 		}},
 		{"underscores", trusting, []string{"X_Forwarded_For: 198.51.100.1", "x_forwarded-proto: https", "X_REAL_IP: 198.51.100.1", "X_Other: 1"}, map[string]string{
 			"X_forwarded_for": "", "X_forwarded-Proto": "", "X_real_ip": "", "X_other": "1", "X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "http",
 		}},
 		{"trusted", trusting, []string{
 			"X-Forwarded-For: 198.51.100.1", "X-Forwarded-Proto: https", "X-Forwarded-Host: public", "Forwarded: for=198.51.100.1", "X-Real-IP: 198.51.100.1",
+			"X-Forwarded-Prefix: /app", "True-Client-IP: 198.51.100.1",
 		}, map[string]string{
 			"X-Forwarded-For": "198.51.100.1, 127.0.0.1", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "public",
-			"Forwarded": "for=198.51.100.1", "X-Real-Ip": "198.51.100.1",
+			"Forwarded": "for=198.51.100.1", "X-Real-Ip": "198.51.100.1", "X-Forwarded-Prefix": "/app", "True-Client-Ip": "198.51.100.1",
 		}},
 		{"trusted-lists", trusting, []string{"X-Forwarded-For: 198.51.100.1", "X-Forwarded-For: 198.51.100.2, 198.51.100.3"}, map[string]string{
 			"X-Forwarded-For": "198.51.100.1, 198.51.100.2, 198.51.100.3, 127.0.0.1",
@@ -108,6 +111,7 @@ func TestForwardedScheme(t *testing.T) {
 	}
 	const (
 		https = "X-Forwarded-Proto: https\r\nX-Forwarded-Host: said.example\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Ssl: on\r\nX-Forwarded-Scheme: https\r\n" +
+			"X-Forwarded-Protocol: https\r\nX-Url-Scheme: https\r\nFront-End-Https: on\r\n" +
 			"Forwarded: for=198.51.100.1;proto=https;host=said.example\r\n"
 		http = "X-Forwarded-Proto: http\r\nForwarded: for=198.51.100.1;proto=http\r\n"
 	)
@@ -149,7 +153,7 @@ func TestForwardedScheme(t *testing.T) {
 						t.Errorf("%s: %q, want %q", name, got, want)
 					}
 				}
-				for _, name := range []string{"Forwarded", "X-Forwarded-Port", "X-Forwarded-Ssl", "X-Forwarded-Scheme"} {
+				for _, name := range []string{"Forwarded", "X-Forwarded-Port", "X-Forwarded-Ssl", "X-Forwarded-Scheme", "X-Forwarded-Protocol", "X-Url-Scheme", "Front-End-Https"} {
 					want := test.kept && strings.Contains(test.lines, name+":")
 					if got := header.Get(name); (got != "") != want {
 						t.Errorf("%s: %q, want it: %t", name, got, want)

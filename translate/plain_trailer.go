@@ -19,8 +19,9 @@ var notBehind = []string{
 // A digest of the body can come nowhere else (RFC 9530 section 2).
 func keepTrailers(trailer http.Header) {
 	for name := range trailer {
-		if slices.Contains(hopByHop, name) || slices.Contains(notBehind, name) || ofHandshake(name) ||
-			strings.HasPrefix(name, "If-") || strings.HasPrefix(name, "Content-") && name != "Content-Digest" {
+		field := dashed(name)
+		if slices.Contains(hopByHop, field) || slices.Contains(notBehind, field) || ofHandshake(field) ||
+			strings.HasPrefix(field, "If-") || strings.HasPrefix(field, "Content-") && field != "Content-Digest" {
 			delete(trailer, name)
 		}
 	}

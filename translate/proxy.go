@@ -132,8 +132,8 @@ func (g *Gateway) newProxy() http.Handler {
 // copyForwarded puts back what ReverseProxy removed: setForwarded decides who
 // is to be believed.
 func copyForwarded(out, in http.Header) {
-	for _, name := range forwardedFields {
-		if values, ok := in[name]; ok {
+	for name, values := range in {
+		if ofForwarding(name) {
 			out[name] = values
 		}
 	}

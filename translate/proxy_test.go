@@ -168,7 +168,7 @@ func TestProxyTrailers(t *testing.T) {
 	}
 }
 
-const forbiddenTrailers = "Content-Length: 99\r\nX-Forwarded-For: evil\r\nConnection: X-Sum\r\nProxy: http://evil\r\nSet-Cookie: a=1\r\n" +
+const forbiddenTrailers = "Content-Length: 99\r\nX-Forwarded-For: evil\r\nX_Forwarded_For: evil\r\nTrue-Client-Ip: evil\r\nConnection: X-Sum\r\nProxy: http://evil\r\nSet-Cookie: a=1\r\n" +
 	"Authorization: Basic eDp5\r\nWWW-Authenticate: Basic\r\nIf-Match: x\r\nCache-Control: public\r\nLocation: /evil\r\n"
 
 // An answer's trailer holds no such field either, announced or not. What broke:
