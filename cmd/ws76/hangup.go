@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"os"
 	"os/signal"
 	"syscall"
@@ -10,17 +9,17 @@ import (
 )
 
 // ignoreHangups answers SIGHUP, by which other servers are told to read their
-// files anew, until ctx ends.
-func ignoreHangups(ctx context.Context, logger hclog.Logger) {
+// files anew, until stop is called: while the gateway drains, too.
+func ignoreHangups(logger hclog.Logger) (stop func()) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
-	context.AfterFunc(ctx, func() {
-		signal.Stop(hup)
-		close(hup)
-	})
 	go func() {
 		for range hup {
 			logger.Info("hangup ignored: changed certificates are read anew without it, other settings by a restart")
 		}
 	}()
+	return func() {
+		signal.Stop(hup)
+		close(hup)
+	}
 }

@@ -49,6 +49,10 @@ func (c *secureConn) Read(p []byte) (int, error) {
 // Secure reports that the client's side is TLS.
 func (c *secureConn) Secure() bool { return true }
 
+// Unwrap is the TLS connection, of which nothing has been read that was not given
+// out. Its owner may have to know that it is one.
+func (c *secureConn) Unwrap() (net.Conn, []byte) { return c.Conn, nil }
+
 // report tells of a client that spoke; one that left without a word, as
 // balancers that check the port do, is no failure.
 func (l *secureListener) report(c *secureConn, err error) {

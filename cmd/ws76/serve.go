@@ -33,7 +33,7 @@ func serve(ctx context.Context, args []string, _, stderr io.Writer) error {
 	admin := newAdmin(c, cr, p, gateway, logger.Named("admin"))
 	defer admin.start(p.admin)()
 	go keepMemorySmall(ctx, gateway)
-	ignoreHangups(ctx, logger)
+	defer ignoreHangups(logger)()
 	for _, pair := range cr.certificates() {
 		go pair.watch(ctx, logger.Named("tls"))
 	}

@@ -331,17 +331,29 @@ func TestUnsolicitedAnswerIsLogged(t *testing.T) {
 	g.says(fields(line), map[string]any{"@level": "warn", "@module": "ws76.http"})
 }
 
-// A hangup ended the process with all its connections.
+// A hangup ended the process with all its connections, and later still while it
+// drained.
 func TestHangup(t *testing.T) {
 	t.Parallel()
+	const ignored = "hangup ignored: changed certificates are read anew without it, other settings by a restart"
 	b := gorillaBackend(t)
-	g := startGateway(t, "WS76_BACKEND=http://"+b.address)
+	g := startGateway(t, "WS76_BACKEND=http://"+b.address, "WS76_DRAIN_DELAY=1s")
 	conn := g.open(legacy.Hixie76, "/")
-	if err := g.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
+	hangup := func() {
+		t.Helper()
+		if err := g.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		g.logged(ignored)
 	}
-	g.logged("hangup ignored: changed certificates are read anew without it, other settings by a restart")
+	hangup()
 	if got, err := conn.ReadText(); got != "welcome" {
 		t.Errorf("got %q, %v", got, err)
 	}
+	if err := g.signal(); err != nil {
+		t.Fatal(err)
+	}
+	g.logged("draining")
+	hangup()
+	g.logged("drained")
 }

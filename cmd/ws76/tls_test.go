@@ -189,3 +189,17 @@ func converseUntil(conn *legacy.Conn, stop <-chan struct{}) error {
 		}
 	}
 }
+
+// The gateway sees that it is TLS which it closes. What broke: a client that took
+// nothing was held five seconds longer than the close timeout.
+func TestSecureConnUnwraps(t *testing.T) {
+	inner := tls.Server(nil, nil)
+	var conn net.Conn = &secureConn{Conn: inner}
+	wrapped, ok := conn.(interface{ Unwrap() (net.Conn, []byte) })
+	if !ok {
+		t.Fatal("no Unwrap")
+	}
+	if got, unread := wrapped.Unwrap(); got != inner || unread != nil {
+		t.Errorf("got %T and %q", got, unread)
+	}
+}
