@@ -42,7 +42,8 @@ type bridge struct {
 
 	// Owned by tick.
 	pinged      bool      // a Ping is out
-	heard       int64     // reads from the backend when it went out
+	lastPing    time.Time // when it went out, or would have
+	heard       int64     // reads from the backend then
 	carried     int64     // messages and bytes both ways
 	lastCarried time.Time // when carried was last seen to change
 }
@@ -58,7 +59,7 @@ func newBridge(gw *Gateway, o opening, client net.Conn, clientRest []byte, backe
 	b.up.init(b, &b.client, &b.backend, up, clientRest)
 	b.down.init(b, &b.backend, &b.client, down, backend.Rest)
 	b.parties.Store(4)
-	b.lastCarried = b.since
+	b.lastCarried, b.lastPing = b.since, b.since
 	return b
 }
 
@@ -210,14 +211,16 @@ func (b *bridge) tick() {
 		b.carried, b.lastCarried = carried, time.Now()
 	}
 	heard := b.down.reads.Load()
+	pingDue := b.limits.Ping > 0 && !b.tunnel && time.Since(b.lastPing) >= b.limits.Ping
 	switch {
 	case b.limits.Idle > 0 && time.Since(b.lastCarried) >= b.limits.Idle:
 		b.end(endFor(ByGateway, Idle, nil))
-	case b.pinged && heard == b.heard && !b.client.busy():
+	case pingDue && b.pinged && heard == b.heard && !b.client.busy():
 		b.end(endFor(ByBackend, BackendSilent, nil))
 	default:
-		b.heard = heard
-		b.pinged = b.limits.Ping > 0 && !b.tunnel && b.ping()
+		if pingDue {
+			b.heard, b.lastPing, b.pinged = heard, time.Now(), b.ping()
+		}
 		b.timer.Reset(b.tickPeriod())
 	}
 }

@@ -89,8 +89,8 @@ func (g *Gateway) clientOf(r *http.Request) netip.Prefix {
 	addr = addr.WithZone("")
 	forwarded := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
 	for i := len(forwarded) - 1; i >= 0 && g.trusts(addr.String()); i-- {
-		before, err := netip.ParseAddr(strings.TrimSpace(forwarded[i]))
-		if err != nil {
+		before, ok := forwardedFor(strings.TrimSpace(forwarded[i]))
+		if !ok {
 			break
 		}
 		addr = before
@@ -101,6 +101,16 @@ func (g *Gateway) clientOf(r *http.Request) netip.Prefix {
 	}
 	client, _ := addr.Prefix(bits)
 	return client
+}
+
+// forwardedFor is the address that an element of X-Forwarded-For is; some proxies
+// put the port behind it.
+func forwardedFor(element string) (netip.Addr, bool) {
+	if at, err := netip.ParseAddrPort(element); err == nil {
+		return at.Addr(), true
+	}
+	addr, err := netip.ParseAddr(element)
+	return addr, err == nil
 }
 
 // retryAfter asks for a second of patience.

@@ -48,6 +48,24 @@ func TestPing(t *testing.T) {
 	}
 }
 
+// An idle timeout that is shorter than the time between Pings is none of theirs.
+func TestPingWithShortIdle(t *testing.T) {
+	inLab(t, Options{Timeouts: Timeouts{Ping: 60 * time.Second, Idle: 20 * time.Second}}, func(l *lab) {
+		l.opened(legacy.Hixie76)
+		for minute := range 3 {
+			for second := 5; second < 60; second += 10 {
+				time.Sleep(time.Until(l.began.Add(time.Duration(60*minute+second) * time.Second)))
+				l.backendGets("")
+				l.clientSays(hello)
+				l.backendGets("\x81\x05hello")
+			}
+			time.Sleep(time.Until(l.began.Add(time.Duration(60*minute+61) * time.Second)))
+			l.backendGets(ping)
+			l.backendSays(pong)
+		}
+	})
+}
+
 // A backend that is not read, because the client takes nothing, is not silent.
 func TestPingWhileClientIsSlow(t *testing.T) {
 	inLab(t, Options{Timeouts: Timeouts{Ping: 20 * time.Second, Write: 90 * time.Second}}, func(l *lab) {
