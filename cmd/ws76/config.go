@@ -83,8 +83,19 @@ func load() (*Config, credentials, error) {
 // follows reports whether a line is about a variable that has a line already:
 // what it says may be true only because that one could not be read.
 func follows(err, known error) bool {
-	name, _, _ := strings.Cut(strings.TrimSpace(known.Error()), "=")
-	return strings.Contains(err.Error(), strings.TrimSuffix(name, fileSuffix))
+	return slices.Contains(variablesIn(err), variablesIn(known)[0])
+}
+
+var variable = regexp.MustCompile(prefix + `\w+`)
+
+// variablesIn are the variables that a line names, its own first; one that is in a
+// file goes by the same name.
+func variablesIn(err error) []string {
+	names := variable.FindAllString(err.Error(), -1)
+	for i, name := range names {
+		names[i] = strings.TrimSuffix(name, fileSuffix)
+	}
+	return names
 }
 
 func environmentError(problems []error) error {
