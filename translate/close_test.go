@@ -347,12 +347,13 @@ func TestClosingFrameOf75(t *testing.T) {
 // configuration, and the connection may go on.
 func TestBinaryPolicies(t *testing.T) {
 	for _, test := range []struct {
-		policy translate.BinaryPolicy
-		down   string
+		policy  translate.BinaryPolicy
+		down    string
+		dropped int64
 	}{
-		{translate.BinaryBase64, "\x00YWJjZA==\xff\x00\xff\x00/w==\xff"},
-		{translate.BinaryDrop, ""},
-		{translate.BinaryText, "\x00abcd\xff\x00\xff"},
+		{translate.BinaryBase64, "\x00YWJjZA==\xff\x00\xff\x00/w==\xff", 0},
+		{translate.BinaryDrop, "", 3},
+		{translate.BinaryText, "\x00abcd\xff\x00\xff", 0},
 	} {
 		for _, d := range both {
 			t.Run(fmt.Sprint(test.policy, d), func(t *testing.T) {
@@ -364,6 +365,12 @@ func TestBinaryPolicies(t *testing.T) {
 				}
 				b.say(text("on"))
 				c.get(test.down + "\x00on\xff")
+				c.Close()
+				b.Close()
+				eventually(t, func() bool { return len(r.gw.Stats().Closed) > 0 }, func() any { return r.gw.Stats() })
+				if got := r.gw.Stats().Dropped; got != test.dropped {
+					t.Errorf("%d messages dropped, want %d", got, test.dropped)
+				}
 			})
 		}
 	}

@@ -20,6 +20,7 @@ type Stats struct {
 	Faults   map[Fault]int64            // handshakes that a proxy damaged
 	Skipped  int64                      // frames of reserved types dropped
 	Repaired int64                      // messages in which U+FFFD was put
+	Dropped  int64                      // binary messages dropped, by BinaryDrop
 
 	Handshake map[legacy.Dialect]Histogram // of opened connections, from the request head to the last byte of the 101
 	Key3Wait  Histogram                    // of opened -76 connections, from the head of the 101 to key3
@@ -71,6 +72,9 @@ func (s *Stats) closed(b *bridge, e *End) {
 	if u, ok := b.up.tr.(*up); ok {
 		s.Skipped += u.skipped
 		s.Repaired += u.repaired
+	}
+	if d, ok := b.down.tr.(*down); ok {
+		s.Dropped += d.dropped
 	}
 }
 

@@ -36,6 +36,7 @@ var (
 	bytesCarried        = metric{"ws76_bytes_total", prometheus.CounterValue, "Payload bytes carried; of tunnelled dialects all bytes.", []string{"dialect", "direction"}}
 	framesSkipped       = metric{"ws76_frames_skipped_total", prometheus.CounterValue, "Frames of reserved types of -75 and -76 skipped, counted when their connection closes.", nil}
 	messagesRepaired    = metric{"ws76_messages_repaired_total", prometheus.CounterValue, "Messages of legacy clients that were not UTF-8 and got U+FFFD, counted when their connection closes.", nil}
+	messagesDropped     = metric{"ws76_messages_dropped_total", prometheus.CounterValue, "Binary messages dropped by WS76_BINARY=drop, counted when their connection closes.", nil}
 	httpRequests        = metric{"ws76_http_requests_total", prometheus.CounterValue, "Plain HTTP requests proxied.", nil}
 	dialectLastSeen     = metric{"ws76_dialect_last_seen_timestamp_seconds", prometheus.GaugeValue, "When the latest opening handshake of a dialect came, refused ones too.", []string{"dialect"}}
 	drainingNow         = metric{"ws76_draining", prometheus.GaugeValue, "1 once SIGTERM has come.", nil}
@@ -49,7 +50,7 @@ var (
 var metrics = []*metric{
 	&buildInfo, &connectionsOpen, &connectionsOpened, &connectionsClosed, &handshakesRefused, &handshakesDamaged,
 	&handshakeSeconds, &key3WaitSeconds, &messagesCarried, &bytesCarried, &framesSkipped, &messagesRepaired,
-	&httpRequests, &dialectLastSeen, &drainingNow, &certificateNotAfter, &certificateReloads, &tlsFailed,
+	&messagesDropped, &httpRequests, &dialectLastSeen, &drainingNow, &certificateNotAfter, &certificateReloads, &tlsFailed,
 	&proxyHeadersRefused,
 }
 
@@ -106,6 +107,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	ch <- constHistogram(key3WaitSeconds, s.Key3Wait)
 	send(framesSkipped, float64(s.Skipped))
 	send(messagesRepaired, float64(s.Repaired))
+	send(messagesDropped, float64(s.Dropped))
 	send(httpRequests, float64(s.Requests))
 	for d, at := range s.LastSeen {
 		send(dialectLastSeen, float64(at.UnixMilli())/1000, d.String())
