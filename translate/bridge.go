@@ -34,9 +34,9 @@ type bridge struct {
 	tunnel          bool // the frames are the client's and the backend's own
 	traced          bool // the log shows the bytes
 
-	closing atomic.Pointer[End]
-	parties atomic.Int32           // pumps and goodbyes that are not over
-	answer  atomic.Pointer[[]byte] // the Pong to be sent
+	closing     atomic.Pointer[End]
+	parties     atomic.Int32 // pumps and goodbyes that are not over
+	pendingPong atomic.Pointer[[]byte]
 
 	timer *time.Timer
 
@@ -159,7 +159,7 @@ func (b *bridge) cut() {
 // backend may be waiting for the pump that got the Ping.
 func (b *bridge) pong(payload []byte) {
 	frame := modern.AppendFrame(nil, true, modern.Pong, payload, modern.NewKey())
-	if b.answer.Swap(&frame) == nil {
+	if b.pendingPong.Swap(&frame) == nil {
 		go b.sendPong()
 	}
 }
@@ -170,7 +170,7 @@ func (b *bridge) sendPong() {
 	p := &b.backend
 	p.mu.Lock()
 	var err error
-	if frame := b.answer.Swap(nil); frame != nil {
+	if frame := b.pendingPong.Swap(nil); frame != nil {
 		err = p.send(*frame)
 	}
 	p.mu.Unlock()

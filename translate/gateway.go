@@ -192,7 +192,7 @@ func (g *Gateway) notOpened(w http.ResponseWriter, r *http.Request, d legacy.Dia
 		if refused := new(modern.RefusedError); errors.As(err, &refused) {
 			refused.Response.Body.Close()
 		}
-		g.left(r, d, err)
+		g.notCompleted(r, d, err)
 		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
 			conn.Close() // or net/http would go on to what lies behind the head
 		}
@@ -219,7 +219,7 @@ func (g *Gateway) accept(w http.ResponseWriter, r *http.Request, o opening, back
 	}
 	backend.Conn.SetDeadline(time.Now().Add(g.options.Timeouts.Close))
 	o.abandon(backend)
-	g.left(r, o.dialect(), err)
+	g.notCompleted(r, o.dialect(), err)
 	drain(backend.Conn) // a reset, for what it has said since its 101, could take the Close frame back
 	backend.Conn.Close()
 	return nil
@@ -317,8 +317,8 @@ func (g *Gateway) logClosed(b *bridge, e *End) {
 	g.logger.Info("connection closed", args...)
 }
 
-// left counts and logs a client that was not there for all of its handshake.
-func (g *Gateway) left(r *http.Request, d legacy.Dialect, err error) {
+// notCompleted counts and logs a client that was not there for all of its handshake.
+func (g *Gateway) notCompleted(r *http.Request, d legacy.Dialect, err error) {
 	reason := ClientLeft
 	var handshake *legacy.HandshakeError
 	switch {

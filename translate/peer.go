@@ -111,9 +111,9 @@ func (p *peer) wake() {
 	p.conn.SetReadDeadline(time.Now().Add(wait))
 }
 
-// left is how long the closing handshake may still take; it has not begun if
+// remaining is how long the closing handshake may still take; it has not begun if
 // that is for ever.
-func (p *peer) left() time.Duration {
+func (p *peer) remaining() time.Duration {
 	if limit := p.limit.Load(); limit != nil {
 		return time.Until(*limit)
 	}
@@ -142,11 +142,11 @@ func (p *peer) endHalf() {
 		return
 	}
 	if secure, ok := p.conn.(*tls.Conn); ok {
-		if p.broken || p.left() <= 0 {
+		if p.broken || p.remaining() <= 0 {
 			return
 		}
 		cut := func() { secure.NetConn().SetWriteDeadline(time.Now()) }
-		defer time.AfterFunc(p.left(), cut).Stop()
+		defer time.AfterFunc(p.remaining(), cut).Stop()
 	}
 	half.CloseWrite()
 }
@@ -156,7 +156,7 @@ func (p *peer) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done = true
-	if secure, ok := p.conn.(*tls.Conn); ok && (p.broken || p.left() <= 0) {
+	if secure, ok := p.conn.(*tls.Conn); ok && (p.broken || p.remaining() <= 0) {
 		secure.NetConn().Close()
 		return
 	}

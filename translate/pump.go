@@ -115,7 +115,7 @@ func (p *pump) step(fd uintptr) (done bool) {
 				p.b.gw.watch.add(p.src)
 			}
 			p.move()
-			switch left := p.src.left(); { // a source that never pauses never meets its deadline
+			switch left := p.src.remaining(); { // a source that never pauses never meets its deadline
 			case left < 0:
 				return true
 			case left < p.b.limits.Close/2:
@@ -175,7 +175,7 @@ func (p *pump) wakes(err error) bool {
 		return false
 	}
 	p.woke = true
-	p.src.conn.SetReadDeadline(time.Now().Add(min(p.b.limits.Close, p.src.left())))
+	p.src.conn.SetReadDeadline(time.Now().Add(min(p.b.limits.Close, p.src.remaining())))
 	return true
 }
 

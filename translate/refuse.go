@@ -111,11 +111,11 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, d legacy.Dialec
 		return
 	}
 	defer conn.Close()
-	g.lastWord(conn, ref)
+	g.sendRefusal(conn, ref)
 }
 
-// lastWord sends a refusal and hears the client out.
-func (g *Gateway) lastWord(conn net.Conn, ref refusal) {
+// sendRefusal sends a refusal and hears the client out.
+func (g *Gateway) sendRefusal(conn net.Conn, ref refusal) {
 	if err := ref.write(conn, &g.options.Timeouts); err == nil {
 		drain(conn)
 	}
@@ -143,7 +143,7 @@ func (g *Gateway) refuseUnread(conn *headConn, answer []byte) bool {
 	ref := refusal{reason: unread[status], status: status, detail: cmp.Or(conn.stranger(), strings.TrimPrefix(detail, ": "))}
 	g.count(func(s *Stats) { s.refused(legacy.HTTP, ref.reason) })
 	g.logger.Info("request refused", "client", conn.RemoteAddr().String(), "status", status, "reason", string(ref.reason), "error", hclog.Quote(ref.detail))
-	g.lastWord(conn.Conn, ref)
+	g.sendRefusal(conn.Conn, ref)
 	return true
 }
 

@@ -37,7 +37,7 @@ func inRelay(t *testing.T, head string, test func(client, backend *wire)) {
 			}
 			resp.Body = farBody{resp.Body, far}
 			defer resp.Body.Close()
-			g.lastWord(near, relay(legacy.RFC6455, resp))
+			g.sendRefusal(near, relay(legacy.RFC6455, resp))
 		}()
 		io.WriteString(backend, head)
 		test(client, backend)
