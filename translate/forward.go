@@ -55,12 +55,16 @@ func (g *Gateway) request(r *http.Request, hs *legacy.Handshake) modern.Request 
 	return modern.Request{Host: g.backendHost(r), Target: g.options.PathPrefix + hs.Resource, Header: header, Protocols: hs.Protocols()}
 }
 
-// backendHost is the Host that the backend sees.
+// backendHost is the Host that the backend sees. The backend's own is without the
+// default port, as clients send it.
 func (g *Gateway) backendHost(r *http.Request) string {
 	if g.options.PreserveHost {
 		return r.Host
 	}
-	return g.options.Backend.Address
+	if g.options.Backend.TLS != nil {
+		return strings.TrimSuffix(g.options.Backend.Address, ":443")
+	}
+	return strings.TrimSuffix(g.options.Backend.Address, ":80")
 }
 
 // endToEnd is a copy of a header without the fields of one connection. Those
