@@ -86,7 +86,7 @@ func follows(err, known error) bool {
 	return slices.Contains(variablesIn(err), variablesIn(known)[0])
 }
 
-var variable = regexp.MustCompile(prefix + `\w+`)
+var variable = regexp.MustCompile(prefix + `\w*`)
 
 // variablesIn are the variables that a line names, its own first; one that is in a
 // file goes by the same name.
