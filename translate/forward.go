@@ -61,10 +61,11 @@ func (g *Gateway) backendHost(r *http.Request) string {
 	if g.options.PreserveHost {
 		return r.Host
 	}
+	port := ":80"
 	if g.options.Backend.TLS != nil {
-		return strings.TrimSuffix(g.options.Backend.Address, ":443")
+		port = ":443"
 	}
-	return strings.TrimSuffix(g.options.Backend.Address, ":80")
+	return strings.TrimSuffix(g.options.Backend.Address, port)
 }
 
 // endToEnd is a copy of a header without the fields of one connection. Those
@@ -118,7 +119,7 @@ func (g *Gateway) setForwarded(header http.Header, r *http.Request) {
 	}
 	trusted := g.trusts(peer)
 	for name := range header {
-		if ofForwarding(dashed(name)) && (!trusted || dashed(name) != name) {
+		if field := dashed(name); ofForwarding(field) && (!trusted || field != name) {
 			delete(header, name)
 		}
 	}
