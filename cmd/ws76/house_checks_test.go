@@ -91,8 +91,8 @@ type importRule struct {
 
 func all(string) bool { return true }
 
-func allBut(name string) func(string) bool {
-	return func(other string) bool { return other != name }
+func allBut(names ...string) func(string) bool {
+	return func(name string) bool { return !slices.Contains(names, name) }
 }
 
 func inRoom(room string) func(string) bool {

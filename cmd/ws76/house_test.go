@@ -51,9 +51,9 @@ var dependencyRules = []dependencyRule{
 // importRules hold for what our own files import: net/http itself pulls in
 // log, math/rand and crypto/md5.
 var importRules = []importRule{
-	{all, []string{"testing"}, "tests are not part of the product"},
+	{allBut("translate/wiretest/serve.go", "translate/wiretest/wire.go"), []string{"testing"}, "tests are not part of the product"},
 	{all, []string{"math/rand"}, "masking keys and challenges are unpredictable: crypto/rand"},
-	{allBut("translate/pump_linux.go"), []string{"unsafe"}, "what a peer sent is never looked at without bounds; the one exception names its gain"},
+	{allBut("translate/pump_linux.go", "translate/internal/relay/queue_linux.go", "translate/internal/relay/rawio_linux.go"), []string{"unsafe"}, "what a peer sent is never looked at without bounds; the exceptions name their gain"},
 	{allBut("cmd/ws76/log.go"), []string{"log"}, "there is one logger, and it is hclog; the one exception leads the other there"},
 	{inRoom("legacy"), []string{hclogMod, module}, "a wire has no log and no other room"},
 	{inRoom("translate"), []string{"os/signal", "flag"}, "edge matters belong to the command"},

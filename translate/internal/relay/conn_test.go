@@ -1,0 +1,150 @@
+package relay
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ws76/ws76/translate/wiretest"
+)
+
+// A side that takes a little now and then is not one that takes nothing,
+// whether it makes room or only acknowledges.
+func TestConnMeasuresProgress(t *testing.T) {
+	const timeout = 10 * time.Second
+	for name, take := range map[string]func(w *wiretest.Wire){
+		"makes room":   func(w *wiretest.Wire) { w.Take(1) },
+		"acknowledges": func(w *wiretest.Wire) { w.Acknowledge(1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := wiretest.New()
+				far.Acknowledge(-wiretest.Size)
+				conn := NewConn(near, timeout)
+				var n int
+				var err error
+				over := time.Time{}
+				go func() {
+					n, err = conn.Write(make([]byte, 2*wiretest.Size))
+					over = time.Now()
+				}()
+				began := time.Now()
+				for range 100 {
+					time.Sleep(timeout - 1)
+					take(far)
+				}
+				last := time.Now()
+				time.Sleep(3 * timeout)
+				synctest.Wait()
+				if !errors.Is(err, os.ErrDeadlineExceeded) || n < wiretest.Size || n > wiretest.Size+100 {
+					t.Fatalf("wrote %d bytes, %v, want a timeout", n, err)
+				}
+				if took := over.Sub(last); took < timeout || took > 2*timeout {
+					t.Errorf("gave up %v after the last byte moved, which was after %v", took, last.Sub(began))
+				}
+			})
+		})
+	}
+}
+
+// The caller's own limit holds whatever moves, and for a Write that waits.
+func TestConnLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := wiretest.New()
+		conn := NewConn(near, 10*time.Second)
+		began := time.Now()
+		go func() {
+			for range 100 {
+				time.Sleep(time.Second)
+				far.Take(1)
+			}
+		}()
+		time.AfterFunc(5*time.Second, func() { conn.SetWriteDeadline(began.Add(20*time.Second + 1)) })
+		n, err := conn.Write(make([]byte, 2*wiretest.Size))
+		if got := time.Since(began); got != 20*time.Second+1 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("wrote %d bytes, %v, after %v", n, err, got)
+		}
+		if _, err := conn.Write([]byte("x")); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("after the limit: %v", err)
+		}
+		conn.SetWriteDeadline(time.Time{})
+		far.Take(wiretest.Size)
+		if _, err := conn.Write([]byte("x")); err != nil {
+			t.Errorf("without the limit: %v", err)
+		}
+		time.Sleep(100 * time.Second)
+	})
+}
+
+// After a timeout every later write of a tls.Conn fails: below it one that
+// resumes carries everything.
+func TestConnBelowTLS(t *testing.T) {
+	server := httptest.NewTLSServer(nil)
+	server.Close()
+	synctest.Test(t, func(t *testing.T) {
+		near, far := wiretest.New()
+		secure := tls.Server(NewConn(near, time.Second), &tls.Config{Certificates: server.TLS.Certificates})
+		client := tls.Client(far, &tls.Config{InsecureSkipVerify: true})
+		go client.Handshake()
+		if err := secure.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Repeat("slow but steady ", 64<<10)
+		done := make(chan error, 1)
+		go func() {
+			_, err := io.WriteString(secure, text)
+			secure.CloseWrite()
+			done <- err
+		}()
+		var got strings.Builder
+		for buf := make([]byte, 32<<10); ; {
+			time.Sleep(250 * time.Millisecond)
+			n, err := client.Read(buf)
+			got.Write(buf[:n])
+			if err != nil {
+				break
+			}
+		}
+		if err := <-done; err != nil || got.String() != text {
+			t.Errorf("%d of %d bytes came, %v", got.Len(), len(text), err)
+		}
+	})
+}
+
+// A connection that has a write timeout gets no second one, and what is asked of
+// the socket reaches it.
+func TestConnOnce(t *testing.T) {
+	near, far := tcpPair(t)
+	conn := NewConn(near, time.Second)
+	if again := NewConn(conn, time.Hour); again != conn {
+		t.Error("a second timeout")
+	}
+	secure := tls.Server(conn, &tls.Config{})
+	if again := NewConn(secure, time.Hour); again != secure {
+		t.Error("a second timeout above TLS")
+	}
+	if innermost(secure) != near || rawConn(conn) == nil {
+		t.Error("the socket is not found")
+	}
+	if n, err := conn.Write([]byte("hello")); n != 5 || err != nil {
+		t.Error(n, err)
+	}
+	conn.(*Conn).CloseWrite()
+	if got, err := io.ReadAll(far); string(got) != "hello" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	conn.Close()
+	if _, err := conn.Write([]byte("hello")); err == nil {
+		t.Error("a closed connection takes bytes")
+	}
+	near2, _ := wiretest.New()
+	if raw := rawConn(NewConn(near2, time.Second)); raw != nil {
+		t.Error("a connection in memory has a socket")
+	}
+}

@@ -1,0 +1,130 @@
+package relay
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ws76/ws76/translate/wiretest"
+)
+
+// inMemory joins two connections in memory, of which the client's may have TLS.
+func inMemory(t *testing.T, s *script, config Config, wrap func(net.Conn) net.Conn) (p *Pair, client, backend *wiretest.Wire) {
+	t.Helper()
+	nearClient, client := wiretest.New()
+	nearBackend, backend := wiretest.New()
+	s.closed = make(chan struct{})
+	config.Poller = new(Poller)
+	p = new(Pair)
+	p.Join(&config, s, Leg{Conn: wrap(NewConn(nearClient, config.Write))}, Leg{Conn: nearBackend})
+	p.Start()
+	return p, client, backend
+}
+
+// TLS gives its last record five seconds more than any limit, so it is not asked for it
+// where the other side takes nothing.
+func TestEndOfTLS(t *testing.T) {
+	const write, closing = 7 * time.Second, 3 * time.Second
+	server := httptest.NewTLSServer(nil)
+	server.Close()
+	for _, test := range []struct {
+		id   string
+		act  func(p *Pair, backend *wiretest.Wire)
+		want time.Duration
+	}{
+		{"a write timed out", func(_ *Pair, backend *wiretest.Wire) {
+			go backend.Write([]byte(strings.Repeat("more than it takes\n", 2*wiretest.Size/19)))
+		}, write},
+		{"the last words are not taken", func(p *Pair, _ *wiretest.Wire) {
+			innermost(p.sockets[Client].conn).(*wiretest.Wire).Fill(wiretest.Size)
+			p.Shutdown()
+		}, write},
+		{"cut", func(p *Pair, _ *wiretest.Wire) {
+			innermost(p.sockets[Client].conn).(*wiretest.Wire).Fill(wiretest.Size)
+			p.Shutdown()
+			p.Cut()
+		}, 0},
+	} {
+		t.Run(test.id, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := inLines()
+				p, client, backend := inMemory(t, s, Config{Write: write, Close: closing}, func(conn net.Conn) net.Conn {
+					return tls.Server(conn, &tls.Config{Certificates: server.TLS.Certificates})
+				})
+				secure := tls.Client(client, &tls.Config{InsecureSkipVerify: true})
+				if err := secure.Handshake(); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				began := time.Now()
+				test.act(p, backend)
+				synctest.Wait()
+				time.Sleep(test.want)
+				backend.CloseWrite()
+				<-s.closed
+				if got := time.Since(began); got < test.want || got > test.want+closing {
+					t.Errorf("it took %v, want %v", got, test.want)
+				}
+				if !client.Ended() {
+					t.Error("the client's connection is open")
+				}
+			})
+		})
+	}
+}
+
+// A flow that waits holds no buffer, and of an unfinished message what there is of it, after
+// a second at the latest where it cannot ask whether there is more, as with TLS. There it
+// held 64 KiB for as long as nothing came.
+func TestWaitingIsCheap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := inLines()
+		p, client, backend := inMemory(t, s, Config{Write: time.Minute, Close: time.Second}, func(conn net.Conn) net.Conn { return conn })
+		check := func(when string, most int) {
+			t.Helper()
+			synctest.Wait()
+			for side := range p.flows {
+				if f := &p.flows[side]; f.in != nil || f.out != nil || cap(f.rest) > most {
+					t.Errorf("%s: side %d holds %v, %v and %d bytes", when, side, f.in != nil, f.out != nil, cap(f.rest))
+				}
+			}
+		}
+		check("at the begin", 0)
+		for _, size := range []int{1, keptRest, maxRest, 2 * readSize} {
+			text := strings.Repeat("x", size)
+			client.Write([]byte(text))
+			time.Sleep(2 * quietFor)
+			check("inside a message", 2*maxRest)
+			client.Write([]byte("\n"))
+			check("behind a message", 2*keptRest)
+			if got := backend.TakeAll(); got != text+"\n" {
+				t.Errorf("got %d bytes, want %d", len(got), size+1)
+			}
+		}
+		client.CloseWrite()
+		backend.CloseWrite()
+		<-s.closed
+	})
+}
+
+// A connection that was closed before has no descriptor: 0 was taken for it.
+func TestClosedBefore(t *testing.T) {
+	nearClient, client := tcpPair(t)
+	nearBackend, backend := tcpPair(t)
+	nearClient.Close()
+	s := inLines()
+	s.closed = make(chan struct{})
+	p := new(Pair)
+	p.Join(&Config{Write: writeTimeout, Close: closeTimeout, Poller: new(Poller)}, s, Leg{Conn: nearClient}, Leg{Conn: nearBackend})
+	if p.sockets[Client].bare {
+		t.Error("it has a descriptor")
+	}
+	p.Start()
+	client.Close()
+	backend.Close()
+	<-s.closed
+}

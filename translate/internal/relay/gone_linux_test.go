@@ -1,0 +1,96 @@
+package relay
+
+import (
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// limit sets TCP's own limits of a socket, which Control sets to 90 s and more.
+func limit(t testing.TB, s *socket, gone time.Duration) {
+	t.Helper()
+	var err error
+	s.base.raw.Control(func(fd uintptr) {
+		for option, value := range map[int]int{
+			syscall.TCP_KEEPIDLE: 1, syscall.TCP_KEEPINTVL: 1, tcpUserTimeout: int(gone.Milliseconds()),
+		} {
+			if err == nil {
+				err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, option, value)
+			}
+		}
+		if err == nil {
+			err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, 1)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// vanish has a socket drop all that comes, so that its kernel says nothing any more.
+func vanish(t testing.TB, conn net.Conn) {
+	t.Helper()
+	raw, err := innermost(conn).(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) {
+		//lint:ignore SA1019 golang.org/x/net/bpf would be a dependency for one line
+		err = syscall.AttachLsf(int(fd), []syscall.SockFilter{{Code: syscall.BPF_RET | syscall.BPF_K}})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TCP's own limit finds a side that is gone without a word, idle or with something on its
+// way, on both legs. One that is there, but whose window is closed, is slow and not gone,
+// although the kernel holds all that is for it and no write waits.
+func TestGoneWithoutAWord(t *testing.T) {
+	t.Parallel()
+	for _, d := range drivers[:2] { // on sockets and on TLS
+		for _, side := range []Side{Client, Backend} {
+			name := d.name + map[Side]string{Client: "-client-", Backend: "-backend-"}[side]
+			ends := func(act func(j *joined, gone far)) func(*joined) {
+				return func(j *joined) {
+					j.talk(1)
+					limit(j, &j.pair.sockets[side], time.Second)
+					act(j, []far{j.client, j.backend}[side])
+					for !j.saw(ReadEnded, side) {
+						time.Sleep(time.Millisecond)
+					}
+					reset([]far{j.client, j.backend}[side]) // TLS would wait for it
+				}
+			}
+			t.Run(name+"idle", func(t *testing.T) {
+				t.Parallel()
+				d.run(t, inLines(), ends(func(j *joined, gone far) { vanish(j, gone) }))
+			})
+			t.Run(name+"with-something-on-its-way", func(t *testing.T) {
+				t.Parallel()
+				s := inLines()
+				d.run(t, s, ends(func(j *joined, gone far) {
+					vanish(j, gone)
+					say([]net.Conn{j.backend, j.client}[side], "lost\n")
+				}))
+				if s.saw(WriteTimeout, side) {
+					t.Error("a side that is gone is slow")
+				}
+			})
+			t.Run(name+"with-a-closed-window", func(t *testing.T) {
+				t.Parallel()
+				s := inLines()
+				d.run(t, s, ends(func(j *joined, slow far) {
+					innermost(slow).(*net.TCPConn).SetReadBuffer(8 << 10)
+					large(j.pair.sockets[side].conn)
+					say([]net.Conn{j.backend, j.client}[side], strings.Repeat("more than its kernel takes\n", 10_000))
+				}))
+				if !s.saw(WriteTimeout, side) {
+					t.Errorf("a side that is there is gone: %v", s.events)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,28 @@
+//go:build !linux
+
+package relay
+
+import "errors"
+
+const (
+	forInput = 0
+	forEnd   = 0
+	forLeft  = 0
+)
+
+// A loop is what this system does not have.
+type loop struct{}
+
+func newLoop() (*loop, error) { return nil, errors.ErrUnsupported }
+
+func (*loop) run() {}
+
+func (*loop) close() {}
+
+func (*loop) add(uintptr, uint32, waiter) (slot uint32, err error) { return 0, errors.ErrUnsupported }
+
+func (*loop) remove(uint32, uintptr) {}
+
+func (*loop) wakes(*flow) {}
+
+func (*loop) sleeps(*flow) {}

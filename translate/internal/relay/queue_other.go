@@ -1,0 +1,17 @@
+//go:build !linux
+
+package relay
+
+import "syscall"
+
+func queueNow(uintptr) int { return 0 }
+
+func receivedNow(uintptr) int { return 0 }
+
+const stateClosed = 7
+
+func state(uintptr) byte { return 0 }
+
+func answers(uintptr) bool { return false }
+
+func queueRaw(syscall.RawConn) int { return 0 }

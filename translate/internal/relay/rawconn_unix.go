@@ -1,0 +1,21 @@
+//go:build unix
+
+package relay
+
+import (
+	"net"
+	"syscall"
+)
+
+// rawConn is the socket of a connection that is one, else nil.
+func rawConn(conn net.Conn) syscall.RawConn {
+	sc, ok := conn.(syscall.Conn)
+	if !ok {
+		return nil
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return raw
+}

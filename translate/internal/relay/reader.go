@@ -1,0 +1,76 @@
+package relay
+
+// run owns the flow until its source has ended, or is given up, or can be left to the
+// Poller.
+func (f *flow) run() {
+	var wait []byte
+	if !f.src.bare {
+		wait = make([]byte, waitSize)
+	}
+	step := f.step
+	for f.attend(); !f.ended(); f.attend() {
+		switch {
+		case f.idle && f.park():
+			return
+		case wait != nil:
+			f.readBuffered(wait)
+		default:
+			f.noteEnd(f.src.base.raw.Read(step)) // and step reads when there is something
+		}
+	}
+	f.end()
+}
+
+// begin carries what had been read before.
+func (f *flow) begin() {
+	rest := f.rest
+	f.rest = nil
+	for len(rest) > 0 && f.err == nil {
+		f.acquire()
+		n := copy(f.in[f.n:], rest)
+		f.n, rest = f.n+n, rest[n:]
+		f.move()
+		f.settle()
+	}
+	f.release()
+}
+
+// noteEnd notes how a read ended.
+func (f *flow) noteEnd(err error) {
+	switch {
+	case err == nil:
+	case isTimeout(err):
+		f.timedOut()
+	default:
+		f.readErr = err
+	}
+}
+
+// readBuffered is for a connection that must be read to know whether there is
+// something: the wait is in a small buffer, a large one follows when that filled.
+func (f *flow) readBuffered(wait []byte) {
+	if f.large {
+		f.yield()
+		f.acquire()
+	} else {
+		f.spent = 0
+		f.release()
+	}
+	if f.arm() {
+		return
+	}
+	b := wait
+	if f.in != nil {
+		b = f.room()
+	}
+	n, err := f.src.conn.Read(b)
+	f.large = n >= waitSize // false after a timeout
+	if n > 0 {
+		if f.in == nil {
+			f.acquire()
+			copy(f.in[f.n:], wait[:n])
+		}
+		f.carry(n)
+	}
+	f.noteEnd(err)
+}

@@ -1,0 +1,66 @@
+package relay
+
+import (
+	"io"
+	"runtime"
+	"strings"
+	"sync/atomic"
+)
+
+// A turnCodec passes lines, and counts the bytes that it is given between two turns of
+// somebody else, when there is one processor for all.
+type turnCodec struct {
+	lines
+	turn       *atomic.Int64 // of somebody else
+	last       int64
+	bytes, max int
+}
+
+func (c *turnCodec) Transform(dst, src []byte, full bool) (nDst, nSrc int, err error) {
+	if turn := c.turn.Load(); turn != c.last {
+		c.last, c.bytes = turn, 0
+	}
+	nDst, nSrc, err = c.lines.Transform(dst, src, full)
+	c.bytes += nSrc
+	c.max = max(c.max, c.bytes)
+	return nDst, nSrc, err
+}
+
+func counting() *script {
+	turn := new(atomic.Int64)
+	return &script{up: &turnCodec{turn: turn}, down: &lines{}}
+}
+
+// A flow that never waits yields: between two turns of somebody else, who wants the one
+// processor too, it carries at most so much: the scheduler may prefer it once, and once more
+// while it passes from the loop to a goroutine; and of short messages there is the one read
+// that finds them. A turn is about so much.
+func budgetForEachTurn(message string, turn, most int) func(*joined) {
+	return func(j *joined) {
+		codec := j.up.(*turnCodec)
+		flow := &j.pair.flows[Client]
+		hold := make(chan struct{})
+		pause := &j.pair.sockets[Backend]
+		if err := pause.claim(); err != nil { // the flow stands still until there is enough to come
+			j.Fatal(err)
+		}
+		text := strings.Repeat(message, 3*j.holds/len(message))
+		go func() {
+			defer close(hold)
+			io.WriteString(j.client, text)
+		}()
+		j.suspends(Backend)
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+		go io.Copy(io.Discard, j.backend)
+		codec.turn.Add(1)
+		pause.release(false, nil)
+		for flow.bytes.Load() < int64(len(text)) {
+			codec.turn.Add(1)
+			runtime.Gosched()
+		}
+		<-hold
+		if codec.max > most || codec.turn.Load() < int64(len(text)/turn) {
+			j.Errorf("%d bytes in a turn of %d, want at most %d", codec.max, codec.turn.Load(), most)
+		}
+	}
+}
