@@ -17,6 +17,12 @@ import (
 	"time"
 )
 
+// What WebKit compares of a 101 of -75, to the byte; the fields begin a request too.
+const (
+	status75      = "HTTP/1.1 101 Web Socket Protocol Handshake\r\n"
+	upgradeFields = "Upgrade: WebSocket\r\nConnection: Upgrade\r\n"
+)
+
 // maxOrigin is the longest Origin that is sent back.
 const maxOrigin = 4096
 
@@ -34,6 +40,9 @@ type Handshake struct {
 	// there before. Accept sets it.
 	Key3Wait time.Duration
 
+	// Key3 is the 8 bytes themselves. Accept sets it.
+	Key3 [8]byte
+
 	key1, key2 Key
 	accept     string // answers a Sec-WebSocket-Key that a proxy added
 	oneOfList  bool   // the client wants one element of its list back, not the list
@@ -47,9 +56,10 @@ type Handshake struct {
 // folded lines, which are not refused then.
 func NewHandshake(r *http.Request, d Dialect, head []byte) (*Handshake, error) {
 	h := &Handshake{Dialect: d, Origin: r.Header.Get("Origin"), Declared: r.ContentLength == 8}
-	resource, err := Resource(r)
-	if err != nil {
-		return nil, err
+	resource, ok := Resource(r)
+	if !ok {
+		target, _, _ := strings.Cut(r.RequestURI, "?") // a query often holds secrets
+		return nil, refuse(BadTarget, target)
 	}
 	h.Resource = resource
 	if len(h.Origin) > maxOrigin || !printable(h.Origin) {
@@ -58,14 +68,15 @@ func NewHandshake(r *http.Request, d Dialect, head []byte) (*Handshake, error) {
 	if err := cmp.Or(CheckHead(head), CheckBody(r, d)); err != nil {
 		return nil, err
 	}
-	field := "Websocket-Protocol"
 	if d == Hixie76 {
-		field = "Sec-Websocket-Protocol"
-		if err := h.readKeys(r, head); err != nil {
+		var err1, err2 error
+		h.key1, err1 = readKey(r, head, "Sec-Websocket-Key1")
+		h.key2, err2 = readKey(r, head, "Sec-Websocket-Key2")
+		if err := cmp.Or(err1, err2); err != nil {
 			return nil, err
 		}
 	}
-	if err := h.readProtocol(r.Header[field]); err != nil {
+	if err := h.readProtocol(r.Header.Values(d.prefix() + "Protocol")); err != nil {
 		return nil, err
 	}
 	h.oneOfList = strings.Contains(h.Protocol, ",") && flashOrder(head)
@@ -75,34 +86,26 @@ func NewHandshake(r *http.Request, d Dialect, head []byte) (*Handshake, error) {
 	return h, nil
 }
 
-// Resource is the path and query of a request, byte for byte as the client sent
-// them; the target may be in absolute form (RFC 9112 section 3.2.2).
-func Resource(r *http.Request) (string, error) {
+// Resource returns the path and query of a request, byte for byte as the client
+// sent them; the target may be in absolute form (RFC 9112 section 3.2.2). It
+// reports false for a target that has no path or holds bytes that no target has.
+func Resource(r *http.Request) (string, bool) {
 	target := r.RequestURI
 	if scheme, rest, absolute := strings.Cut(target, "://"); absolute && !strings.ContainsAny(scheme, "/?:") {
-		i := strings.IndexAny(rest, "/?")
-		switch {
-		case i < 0:
-			target = "/"
-		case rest[i] == '?':
-			target = "/" + rest[i:]
-		default:
-			target = rest[i:]
-		}
+		path := rest[min(strings.IndexAny(rest+"/", "/?"), len(rest)):]
+		target = "/" + strings.TrimPrefix(path, "/")
 	}
 	if !strings.HasPrefix(target, "/") || !printable(target) || strings.ContainsAny(target, " #") {
-		return "", refuse(BadTarget, r.RequestURI)
+		return "", false
 	}
-	return target, nil
+	return target, true
 }
 
 // CheckHead refuses a head, as received, with a folded line. net/http makes one
 // value of it, and whoever reads lines takes the rest for another field.
 func CheckHead(head []byte) error {
-	for _, fold := range []string{"\n ", "\n\t"} {
-		if bytes.Contains(head, []byte(fold)) {
-			return refuse(FoldedHead, "")
-		}
+	if bytes.Contains(head, []byte("\n ")) || bytes.Contains(head, []byte("\n\t")) {
+		return refuse(FoldedHead, "")
 	}
 	return nil
 }
@@ -119,40 +122,24 @@ func CheckBody(r *http.Request, d Dialect) error {
 	return refuse(BodyNotAllowed, fmt.Sprintf("Content-Length: %d", r.ContentLength))
 }
 
-func (h *Handshake) readKeys(r *http.Request, head []byte) (err error) {
-	for _, k := range []struct {
-		name string
-		to   *Key
-	}{{"Sec-Websocket-Key1", &h.key1}, {"Sec-Websocket-Key2", &h.key2}} {
-		value := r.Header.Get(k.name)
-		if raw, ok := rawValue(head, k.name); ok {
-			value = raw
-		}
-		if *k.to, err = ParseKey(value); err != nil {
-			return err
-		}
+// readKey prefers the head: net/http trims a key that begins with a space.
+func readKey(r *http.Request, head []byte, name string) (Key, error) {
+	if raw, ok := rawValue(head, name); ok {
+		return ParseKey(raw)
 	}
-	return nil
+	return ParseKey(r.Header.Get(name))
 }
 
 // readProtocol keeps the subprotocol as the one string that it is in these
 // drafts, and makes sure that it can be offered as a list of tokens.
 func (h *Handshake) readProtocol(values []string) error {
-	switch len(values) {
-	case 0:
+	if len(values) == 0 {
 		return nil
-	case 1:
-	default:
-		return refuse(BadProtocol, strings.Join(values, ", "))
 	}
 	h.Protocol = values[0]
-	for _, p := range h.Protocols() {
-		if !isToken(p) {
-			return refuse(BadProtocol, h.Protocol)
-		}
-	}
-	if len(h.Protocols()) == 0 {
-		return refuse(BadProtocol, h.Protocol)
+	list := h.Protocols()
+	if len(values) > 1 || len(list) == 0 || slices.ContainsFunc(list, func(p string) bool { return !isToken(p) }) {
+		return refuse(BadProtocol, strings.Join(values, ", "))
 	}
 	return nil
 }
@@ -170,14 +157,14 @@ func (h *Handshake) Protocols() []string {
 	return list
 }
 
-// An Answer is what the server decides about a handshake.
-type Answer struct {
+// ResponseFields are the fields of the 101 that the server decides.
+type ResponseFields struct {
 	Location  string   // of the WebSocket, see Location
 	Protocol  string   // the one the backend selected; empty if none
 	SetCookie []string // values of Set-Cookie fields
 }
 
-// Location is what a client compares with the URL it opened: scheme by the
+// Location returns what a client compares with the URL it opened: scheme by the
 // client's side of the connection, host in lower case, the scheme's own port
 // left out, the resource as it is (-76 section 5.2, step 3).
 func Location(secure bool, host, resource string) string {
@@ -200,24 +187,24 @@ func (h *Handshake) CheckProtocol(selected string) error {
 
 // AppendHead appends the head of the 101. For -75 it is to the byte what
 // WebKit compares; for -76 the same order serves all clients.
-func (h *Handshake) AppendHead(dst []byte, a Answer) []byte {
-	status, prefix := "HTTP/1.1 101 WebSocket Protocol Handshake\r\n", "Sec-WebSocket-"
+func (h *Handshake) AppendHead(dst []byte, f ResponseFields) []byte {
+	prefix, status := h.Dialect.prefix(), "HTTP/1.1 101 WebSocket Protocol Handshake\r\n"
 	if h.Dialect == Hixie75 {
-		status, prefix = "HTTP/1.1 101 Web Socket Protocol Handshake\r\n", "WebSocket-"
+		status = status75
 	}
-	dst = append(dst, status+"Upgrade: WebSocket\r\nConnection: Upgrade\r\n"...)
+	dst = append(dst, status+upgradeFields...)
 	if h.Origin != "" {
 		dst = appendField(dst, prefix+"Origin", h.Origin)
 	}
-	dst = appendField(dst, prefix+"Location", a.Location)
-	if a.Protocol != "" {
+	dst = appendField(dst, prefix+"Location", f.Location)
+	if f.Protocol != "" {
 		value := h.Protocol
 		if h.oneOfList {
-			value = a.Protocol
+			value = f.Protocol
 		}
 		dst = appendField(dst, prefix+"Protocol", value)
 	}
-	for _, cookie := range a.SetCookie {
+	for _, cookie := range f.SetCookie {
 		dst = appendField(dst, "Set-Cookie", cookie)
 	}
 	if h.accept != "" {
@@ -242,8 +229,8 @@ func appendField(dst []byte, name, value string) []byte {
 // *HandshakeError with Reason Key3Timeout if key3 took longer than the
 // timeout, or Key3Missing if the client's side ended before; any other is of a
 // failed write. The 101 is out by then: all that is left is to close.
-func (h *Handshake) Accept(conn net.Conn, br *bufio.Reader, a Answer, timeout time.Duration) error {
-	out := h.AppendHead(make([]byte, 0, 512), a)
+func (h *Handshake) Accept(conn net.Conn, br *bufio.Reader, f ResponseFields, timeout time.Duration) error {
+	out := h.AppendHead(make([]byte, 0, 512), f)
 	if h.Dialect == Hixie75 {
 		_, err := conn.Write(out)
 		return err
@@ -263,7 +250,8 @@ func (h *Handshake) Accept(conn net.Conn, br *bufio.Reader, a Answer, timeout ti
 	if !early {
 		h.Key3Wait = time.Since(began)
 	}
-	response := Response(h.key1, h.key2, key3)
+	h.Key3 = key3
+	response := ChallengeResponse(h.key1, h.key2, key3)
 	_, err = conn.Write(append(out, response[:]...))
 	return err
 }
@@ -279,7 +267,7 @@ func readKey3(conn net.Conn, br *bufio.Reader, timeout time.Duration) (key3 [8]b
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		reason = Key3Timeout
 	}
-	return key3, &HandshakeError{Reason: reason, Detail: fmt.Sprintf("%d of 8 bytes came", n), Err: err}
+	return key3, &HandshakeError{reason, fmt.Sprintf("%d of 8 bytes came", n), err}
 }
 
 // AwaitKey3 waits for a declared key3 for at most the timeout and reports

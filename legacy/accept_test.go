@@ -71,8 +71,8 @@ func (v handshake) bytes(t testing.TB) []byte {
 	return b
 }
 
-func (v handshake) answer(r *http.Request, h *legacy.Handshake) legacy.Answer {
-	return legacy.Answer{
+func (v handshake) answer(r *http.Request, h *legacy.Handshake) legacy.ResponseFields {
+	return legacy.ResponseFields{
 		Location:  legacy.Location(v.Secure, r.Host, h.Resource),
 		Protocol:  v.Backend.Selected,
 		SetCookie: v.SetCookie,
@@ -262,7 +262,7 @@ func TestAcceptKey3(t *testing.T) {
 		every  time.Duration // between two bytes
 		bytes  int           // of key3 that come
 		leave  bool          // the client ends the connection behind them
-		reason legacy.Reason
+		reason string
 		detail string
 		cause  error
 	}{
@@ -296,11 +296,11 @@ func TestAcceptKey3(t *testing.T) {
 					return
 				}
 				var failed *legacy.HandshakeError
-				if !errors.As(err, &failed) || failed.Reason != test.reason || failed.Detail != test.detail {
+				if !errors.As(err, &failed) || failed.Reason() != test.reason || failed.Detail() != test.detail {
 					t.Fatalf("got %v, want %s (%s)", err, test.reason, test.detail)
 				}
 				if !errors.Is(err, test.cause) {
-					t.Errorf("cause %v, want %v", failed.Err, test.cause)
+					t.Errorf("cause %v, want %v", errors.Unwrap(failed), test.cause)
 				}
 				if took := time.Since(began); test.reason == legacy.Key3Timeout && took != timeout {
 					t.Errorf("after %v, want %v", took, timeout)
@@ -346,6 +346,7 @@ func TestAwaitKey3(t *testing.T) {
 		{"sent-with-frames", key3 + "\x00\xff", true, 1},
 		{"held-back", "", false, 2},
 		{"half-held-back", key3[:4], false, 2},
+		{"last-byte-held-back", key3[:7], false, 2},
 	} {
 		t.Run(test.id, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -373,11 +374,57 @@ func TestAwaitKey3(t *testing.T) {
 						client.Write([]byte(key3[len(test.before):]))
 					}
 				}()
-				if err := h.Accept(server, br, legacy.Answer{}, time.Second); err != nil {
+				if err := h.Accept(server, br, legacy.ResponseFields{}, time.Second); err != nil {
 					t.Fatal(err)
 				}
 				if <-done; writes != test.writes {
 					t.Errorf("%d writes, want %d", writes, test.writes)
+				}
+			})
+		})
+	}
+}
+
+// A slowConn takes a second for each deadline that is set, as a busy machine may.
+type slowConn struct{ net.Conn }
+
+func (c slowConn) SetReadDeadline(t time.Time) error {
+	time.Sleep(time.Second)
+	return c.Conn.SetReadDeadline(t)
+}
+
+// Key3Wait is the time from the head of the 101 to key3, and 0 for a key3 that was there
+// before, however long it takes to read it. A proxy that holds
+// key3 back is found by it.
+func TestKey3Wait(t *testing.T) {
+	const late = 4800 * time.Millisecond
+	for id, want := range map[string]time.Duration{"late": late, "at-once": 0} {
+		t.Run(id, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, server := net.Pipe()
+				defer client.Close()
+				br := bufio.NewReader(server)
+				conn := net.Conn(server)
+				if want == 0 {
+					conn = slowConn{server}
+					go client.Write([]byte(key3))
+					br.Peek(8)
+				}
+				go func() {
+					head := make([]byte, 1024)
+					client.Read(head)
+					if want > 0 {
+						time.Sleep(late)
+						client.Write([]byte(key3))
+						client.Read(head)
+					}
+				}()
+				h := mustOpen(t, head76)
+				if err := h.Accept(conn, br, legacy.ResponseFields{}, time.Minute); err != nil {
+					t.Fatal(err)
+				}
+				if h.Key3Wait != want || string(h.Key3[:]) != key3 {
+					t.Errorf("key3 %q after %v, want %v", h.Key3, h.Key3Wait, want)
 				}
 			})
 		})

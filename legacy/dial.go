@@ -3,16 +3,21 @@ package legacy
 import (
 	"bufio"
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"math/bits"
 	"net"
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
-// maxAnswer bounds the head of an answer that a client reads.
-const maxAnswer = 16 << 10
+// maxResponseHead bounds the head of an answer that a client reads.
+const maxResponseHead = 16 << 10
 
 // A Request is the opening handshake of a client, the other role of the wire.
 // NewRequest fills in what a browser would; every field may be changed before
@@ -25,10 +30,19 @@ type Request struct {
 	Origin   string
 	Protocol string // subprotocol, one string; empty to ask for none
 	Cookie   string
-	Declare  bool // announce key3 as Content-Length: 8
+	Header   http.Header // sent behind the Cookie; nothing of the above
+	Declare  bool        // announce key3 as Content-Length: 8
 	Key1     string
 	Key2     string
 	Key3     [8]byte
+
+	// AnyBrowser lets ReadResponse accept what one browser or another accepted:
+	// for -76, Upgrade in any case, as WebKit does.
+	AnyBrowser bool
+	// Lax lets ReadResponse accept the slips that servers are known for. It puts
+	// those that it met into Slips.
+	Lax   bool
+	Slips []string
 }
 
 // NewRequest makes the request of a -75 or -76 client for a ws or wss URL,
@@ -37,24 +51,44 @@ func NewRequest(d Dialect, u *url.URL) *Request {
 	r := &Request{Dialect: d, Secure: u.Scheme == "wss", Resource: u.RequestURI()}
 	r.Host = strings.TrimPrefix(Location(r.Secure, u.Host, ""), u.Scheme+"://")
 	r.Origin = "http" + strings.TrimPrefix(u.Scheme, "ws") + "://" + r.Host
-	if d == Hixie76 {
-		r.Key1, r.Key2, r.Key3 = MakeKey(), MakeKey(), MakeKey3()
-	}
+	r.MakeKeys()
 	return r
+}
+
+// MakeKeys makes fresh keys, if the dialect has any.
+func (r *Request) MakeKeys() {
+	if r.Dialect == Hixie76 {
+		r.Key1, r.Key2 = MakeKey(), MakeKey()
+		rand.Read(r.Key3[:])
+	}
+}
+
+// Append appends the whole request: the head, and in -76 key3.
+func (r *Request) Append(dst []byte) []byte {
+	dst = r.AppendHead(dst)
+	if r.Dialect == Hixie76 {
+		dst = append(dst, r.Key3[:]...)
+	}
+	return dst
 }
 
 // AppendHead appends the request up to its blank line in the order of WebKit.
 func (r *Request) AppendHead(dst []byte) []byte {
-	dst = fmt.Appendf(dst, "GET %s HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n", r.Resource)
+	dst = fmt.Appendf(dst, "GET %s HTTP/1.1\r\n"+upgradeFields, r.Resource)
 	dst = appendField(dst, "Host", r.Host)
 	if r.Origin != "" {
 		dst = appendField(dst, "Origin", r.Origin)
 	}
 	if r.Protocol != "" {
-		dst = appendField(dst, r.prefix()+"Protocol", r.Protocol)
+		dst = appendField(dst, r.Dialect.prefix()+"Protocol", r.Protocol)
 	}
 	if r.Cookie != "" {
 		dst = appendField(dst, "Cookie", r.Cookie)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		for _, value := range r.Header[name] {
+			dst = appendField(dst, name, value)
+		}
 	}
 	if r.Dialect == Hixie76 {
 		if r.Declare {
@@ -66,38 +100,29 @@ func (r *Request) AppendHead(dst []byte) []byte {
 	return append(dst, "\r\n"...)
 }
 
-func (r *Request) prefix() string {
-	if r.Dialect == Hixie75 {
-		return "WebSocket-"
-	}
-	return "Sec-WebSocket-"
-}
-
 // Open sends the request, key3 in the same write as the head, and checks the
 // answer as the strictest browsers do. It sets no deadline; the caller can.
-// The error is a *HandshakeError with Reason BadAnswer, or one of the
+// The error is a *HandshakeError with Reason BadResponse, or one of the
 // connection.
 func (r *Request) Open(conn net.Conn) (*Conn, error) {
-	out := r.AppendHead(nil)
-	if r.Dialect == Hixie76 {
-		out = append(out, r.Key3[:]...)
-	}
-	if _, err := conn.Write(out); err != nil {
+	if _, err := conn.Write(r.Append(nil)); err != nil {
 		return nil, err
 	}
 	br := bufio.NewReader(conn)
-	if err := r.ReadAnswer(br); err != nil {
+	if err := r.ReadResponse(br); err != nil {
 		return nil, err
 	}
-	return NewConn(conn, br, r.Dialect), nil
+	c := NewConn(conn, br, r.Dialect)
+	c.protocol = r.Protocol
+	return c, nil
 }
 
-// ReadAnswer reads the answer from br, to the end of the challenge response,
+// ReadResponse reads the answer from br, to the end of the challenge response,
 // and checks it: status line, Upgrade, Connection, origin, location,
 // subprotocol, the 16 bytes. As in the browsers, -76 compares Connection
 // without its case and as a whole, and all else to the byte; -75 compares the
 // first three lines to the byte.
-func (r *Request) ReadAnswer(br *bufio.Reader) error {
+func (r *Request) ReadResponse(br *bufio.Reader) error {
 	head, err := ReadHead(br)
 	if err != nil {
 		return err
@@ -105,7 +130,7 @@ func (r *Request) ReadAnswer(br *bufio.Reader) error {
 	if err := r.checkHead(head); err != nil || r.Dialect == Hixie75 {
 		return err
 	}
-	want, err := r.response()
+	want, err := r.ChallengeResponse()
 	if err != nil {
 		return err
 	}
@@ -113,22 +138,52 @@ func (r *Request) ReadAnswer(br *bufio.Reader) error {
 	if _, err := io.ReadFull(br, got[:]); err != nil {
 		return fmt.Errorf("read challenge response: %w", err)
 	}
-	if got != want {
-		return refuse(BadAnswer, fmt.Sprintf("challenge response %x, not %x", got, want))
+	if got != want && !r.slipped(SlipByteOrder, slices.Contains(r.swapped(), got)) {
+		return refuse(BadResponse, fmt.Sprintf("challenge response %x, not %x", got, want))
 	}
 	return nil
 }
 
-func (r *Request) response() ([16]byte, error) {
+// Slips of servers, which Lax accepts.
+const (
+	SlipByteOrder  = "byte order of the challenge response"
+	SlipNoLocation = "no location"
+	SlipStatusLine = "status line that is not of -75" // as of Protocol::WebSocket for Perl
+)
+
+// slipped reports whether a slip was made that may pass.
+func (r *Request) slipped(slip string, made bool) bool {
+	if !made || !r.Lax {
+		return false
+	}
+	r.Slips = append(r.Slips, slip)
+	return true
+}
+
+// swapped are the challenge responses of servers that put numbers into memory in the
+// order of their processor: the two parts, or the four words of the MD5.
+func (r *Request) swapped() [][16]byte {
+	want, _ := r.ChallengeResponse()
+	key1, _ := ParseKey(r.Key1)
+	key2, _ := ParseKey(r.Key2)
+	key1.Part, key2.Part = bits.ReverseBytes32(key1.Part), bits.ReverseBytes32(key2.Part)
+	for i := 0; i < len(want); i += 4 {
+		slices.Reverse(want[i : i+4])
+	}
+	return [][16]byte{want, ChallengeResponse(key1, key2, r.Key3)}
+}
+
+// ChallengeResponse is what the server must send behind the head of its 101.
+func (r *Request) ChallengeResponse() ([16]byte, error) {
 	key1, err1 := ParseKey(r.Key1)
 	key2, err2 := ParseKey(r.Key2)
-	return Response(key1, key2, r.Key3), errors.Join(err1, err2)
+	return ChallengeResponse(key1, key2, r.Key3), errors.Join(err1, err2)
 }
 
 // ReadHead reads the head of an answer, its blank line included.
 func ReadHead(br *bufio.Reader) ([]byte, error) {
 	var head []byte
-	for len(head) < maxAnswer {
+	for len(head) < maxResponseHead {
 		line, err := br.ReadSlice('\n')
 		head = append(head, line...)
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
@@ -138,18 +193,18 @@ func ReadHead(br *bufio.Reader) ([]byte, error) {
 			return head, nil
 		}
 	}
-	return nil, refuse(BadAnswer, "a head of over 16 KiB")
+	return nil, refuse(BadResponse, "a head of over 16 KiB")
 }
 
 func (r *Request) checkHead(head []byte) error {
 	status, rest, _ := strings.Cut(string(head), "\r\n")
 	if r.Dialect == Hixie75 {
-		const want = "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
-		if !bytes.HasPrefix(head, []byte(want)) {
-			return refuse(BadAnswer, status)
+		reworded := strings.HasPrefix(status, "HTTP/1.1 101 ") && strings.HasPrefix(rest, upgradeFields)
+		if !bytes.HasPrefix(head, []byte(status75+upgradeFields)) && !r.slipped(SlipStatusLine, reworded) {
+			return refuse(BadResponse, status)
 		}
 	} else if !strings.HasPrefix(status, "HTTP/1.1 101 ") {
-		return refuse(BadAnswer, status)
+		return refuse(BadResponse, status)
 	}
 	fields := map[string]string{}
 	for line := range strings.SplitSeq(rest, "\r\n") {
@@ -159,78 +214,24 @@ func (r *Request) checkHead(head []byte) error {
 			fields[name] = strings.TrimPrefix(value, " ")
 		}
 	}
-	prefix := strings.ToLower(r.prefix())
+	prefix := strings.ToLower(r.Dialect.prefix())
 	for _, want := range []struct {
 		name, value string
 		anyCase     bool
 	}{
-		{name: "upgrade", value: "WebSocket"},
+		{name: "upgrade", value: "WebSocket", anyCase: r.AnyBrowser},
 		{name: "connection", value: "Upgrade", anyCase: true},
 		{name: prefix + "origin", value: r.Origin},
 		{name: prefix + "location", value: Location(r.Secure, r.Host, r.Resource)},
 		{name: prefix + "protocol", value: r.Protocol},
 	} {
-		if got := fields[want.name]; got != want.value && !(want.anyCase && strings.EqualFold(got, want.value)) {
-			return refuse(BadAnswer, fmt.Sprintf("%s: %s, not %s", want.name, got, want.value))
+		got := fields[want.name]
+		switch {
+		case got == want.value, want.anyCase && strings.EqualFold(got, want.value):
+		case r.slipped(SlipNoLocation, got == "" && want.name == prefix+"location"):
+		default:
+			return refuse(BadResponse, fmt.Sprintf("%s: %s, not %s", want.name, got, want.value))
 		}
 	}
 	return nil
-}
-
-// A Conn is the client's end of an open connection. One goroutine may read
-// while one writes.
-type Conn struct {
-	net.Conn
-	scan Scanner
-	br   *bufio.Reader
-	buf  []byte
-	out  []byte
-}
-
-// NewConn makes a Conn of a connection whose opening handshake is complete; br
-// holds what has been read beyond it.
-func NewConn(conn net.Conn, br *bufio.Reader, d Dialect) *Conn {
-	return &Conn{Conn: conn, br: br, scan: Scanner{Dialect: d}}
-}
-
-// ReadText returns the next message. At FF 00 it is io.EOF; at the end of TCP
-// without it, io.ErrUnexpectedEOF, for -75 too, which has no other end.
-func (c *Conn) ReadText() (string, error) {
-	for {
-		tok, n, err := c.scan.Scan(c.buf, false)
-		c.buf = c.buf[n:]
-		switch {
-		case err != nil:
-			return "", err
-		case tok.Kind == Text:
-			return string(tok.Data), nil
-		case c.scan.state == stateClosed:
-			return "", io.EOF
-		case tok.Kind == Skip:
-			continue
-		}
-		if _, err := c.br.Peek(1); err != nil {
-			if errors.Is(err, io.EOF) {
-				err = io.ErrUnexpectedEOF
-			}
-			return "", err
-		}
-		more, _ := c.br.Peek(c.br.Buffered())
-		c.buf = append(c.buf, more...)
-		c.br.Discard(len(more))
-	}
-}
-
-// WriteText sends a message.
-func (c *Conn) WriteText(text string) error {
-	c.out = AppendText(c.out[:0], []byte(text))
-	_, err := c.Write(c.out)
-	return err
-}
-
-// WriteClose sends FF 00, the beginning of the closing handshake of -76 or the
-// answer to it.
-func (c *Conn) WriteClose() error {
-	_, err := c.Write(AppendClose(nil))
-	return err
 }

@@ -2,11 +2,13 @@ package legacy_test
 
 import (
 	"bufio"
+	"crypto/md5"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -31,7 +33,7 @@ func accept(conn net.Conn, secure bool, protocol string) (*legacy.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer := legacy.Answer{Location: legacy.Location(secure, r.Host, h.Resource), Protocol: protocol}
+	answer := legacy.ResponseFields{Location: legacy.Location(secure, r.Host, h.Resource), Protocol: protocol}
 	if err := h.Accept(conn, br, answer, 10*time.Second); err != nil {
 		return nil, err
 	}
@@ -223,6 +225,9 @@ func TestRequestAppendHead(t *testing.T) {
 		{"76-all", plus(head75, "Sec-WebSocket-Protocol: chat", "Cookie: c=1", "Content-Length: 8", key1, key2), with(func(r *legacy.Request) {
 			r.Dialect, r.Protocol, r.Cookie, r.Declare = legacy.Hixie76, "chat", "c=1", true
 		})},
+		{"75-header", plus(head75, "Cookie: c=1", "A: 1", "A: 2", "X-Forwarded-For: 192.0.2.7"), with(func(r *legacy.Request) {
+			r.Cookie, r.Header = "c=1", http.Header{"X-Forwarded-For": {"192.0.2.7"}, "A": {"1", "2"}}
+		})},
 		{"no-origin", swap(head75, "Origin: http://example.com\r\n", ""), with(func(r *legacy.Request) { r.Origin = "" })},
 	} {
 		t.Run(test.id, func(t *testing.T) {
@@ -250,7 +255,7 @@ func readAnswer(t *testing.T, d legacy.Dialect, answer string) (rest string, err
 	r.Protocol = "sample"
 	for i, segments := range cuts([]byte(answer))[:2] {
 		br := bufio.NewReader(&segmentConn{segments: segments})
-		again := r.ReadAnswer(br)
+		again := r.ReadResponse(br)
 		if i > 0 && reason(again) != reason(err) {
 			t.Errorf("whole: %v, byte by byte: %v", err, again)
 		}
@@ -262,7 +267,7 @@ func readAnswer(t *testing.T, d legacy.Dialect, answer string) (rest string, err
 	return rest, err
 }
 
-func TestReadAnswer(t *testing.T) {
+func TestReadResponse(t *testing.T) {
 	const frames = "\x00hi\xff"
 	for id, test := range map[string]struct {
 		d      legacy.Dialect
@@ -278,8 +283,9 @@ func TestReadAnswer(t *testing.T) {
 		"76-connection": {legacy.Hixie76, swap(answer76, "Connection: Upgrade", "Connection: upgrade") + digest}, // as nginx and Squid write it
 		"76-first-wins": {legacy.Hixie76, plus(answer76, "Upgrade: other") + digest},
 		// Lines of any length, also one that ends where the reader's buffer does.
-		"76-long-line": {legacy.Hixie76, plus(answer76, "Set-Cookie: "+strings.Repeat("a", 9000)) + digest},
-		"76-full-line": {legacy.Hixie76, plus(answer76, "Set-Cookie: "+strings.Repeat("a", 4096-len("Set-Cookie: "))) + digest},
+		"76-many-lines": {legacy.Hixie76, plus(answer76, strings.Repeat("A: b\r\n", 1_000)+"A: b") + digest},
+		"76-long-line":  {legacy.Hixie76, plus(answer76, "Set-Cookie: "+strings.Repeat("a", 9000)) + digest},
+		"76-full-line":  {legacy.Hixie76, plus(answer76, "Set-Cookie: "+strings.Repeat("a", 4096-len("Set-Cookie: "))) + digest},
 	} {
 		t.Run(id, func(t *testing.T) {
 			rest, err := readAnswer(t, test.d, test.answer+frames)
@@ -290,7 +296,7 @@ func TestReadAnswer(t *testing.T) {
 	}
 }
 
-func TestReadAnswerRefuses(t *testing.T) {
+func TestReadResponseRefuses(t *testing.T) {
 	for id, test := range map[string]struct {
 		d      legacy.Dialect
 		answer string
@@ -319,19 +325,71 @@ func TestReadAnswerRefuses(t *testing.T) {
 		"76-digest":          {legacy.Hixie76, answer76 + swap(digest, "8", "9")},
 		"76-digest-in-hex":   {legacy.Hixie76, answer76 + "386a4b5327793a472a436f2c5778612d"},
 		"76-head-too-long":   {legacy.Hixie76, plus(answer76, "Set-Cookie: "+strings.Repeat("a", 40_000))},
-		"76-head-of-lines":   {legacy.Hixie76, plus(answer76, strings.Repeat("A: b\r\n", 5_000))},
+		"76-head-of-lines":   {legacy.Hixie76, plus(answer76, strings.Repeat("A: b\r\n", 5_000)+"A: b")},
 		"76-empty-head":      {legacy.Hixie76, "\r\n" + answer76},
 	} {
 		t.Run(id, func(t *testing.T) {
-			if _, err := readAnswer(t, test.d, test.answer+digest); reason(err) != legacy.BadAnswer {
-				t.Errorf("got %v, want %s", err, legacy.BadAnswer)
+			if _, err := readAnswer(t, test.d, test.answer+digest); reason(err) != legacy.BadResponse {
+				t.Errorf("got %v, want %s", err, legacy.BadResponse)
 			}
 		})
 	}
 }
 
+// Slips pass only where they may, and are named.
+func TestReadResponseSlips(t *testing.T) {
+	words := []byte(digest)
+	for i := 0; i < len(words); i += 4 {
+		slices.Reverse(words[i : i+4])
+	}
+	noLocation := swap(answer76, "Sec-WebSocket-Location: ws://example.com/demo\r\n", "")
+	// MD5 of the parts 829309203 and 259970620 with the lowest byte first, and of key3.
+	parts := md5.Sum([]byte("\x13\x41\x6e\x31\x3c\xd6\x7e\x0f^n:ds[4U"))
+	for id, test := range map[string]struct {
+		d      legacy.Dialect
+		answer string
+		slips  []string // nil: not even Lax accepts it
+	}{
+		"words":       {legacy.Hixie76, answer76 + string(words), []string{legacy.SlipByteOrder}},
+		"parts":       {legacy.Hixie76, answer76 + string(parts[:]), []string{legacy.SlipByteOrder}},
+		"location":    {legacy.Hixie76, noLocation + digest, []string{legacy.SlipNoLocation}},
+		"location-75": {legacy.Hixie75, swap(answer75, "WebSocket-Location: ws://example.com/demo\r\n", ""), []string{legacy.SlipNoLocation}},
+		"status-75":   {legacy.Hixie75, swap(answer75, "Web Socket", "WebSocket"), []string{legacy.SlipStatusLine}},
+		"lines-75":    {legacy.Hixie75, swap(answer75, "Upgrade: WebSocket\r\nConnection: Upgrade\r\n", "Connection: Upgrade\r\nUpgrade: WebSocket\r\n"), nil},
+		"both":        {legacy.Hixie76, noLocation + string(words), []string{legacy.SlipNoLocation, legacy.SlipByteOrder}},
+		"other":       {legacy.Hixie76, swap(answer76, "/demo", "/other") + digest, nil},
+		"digest":      {legacy.Hixie76, answer76 + swap(digest, "8", "9"), nil},
+	} {
+		t.Run(id, func(t *testing.T) {
+			for _, lax := range []bool{false, true} {
+				r := example(test.d)
+				r.Protocol, r.Lax = "sample", lax
+				err := r.ReadResponse(bufio.NewReader(strings.NewReader(test.answer)))
+				switch {
+				case lax && test.slips != nil:
+					if err != nil || !slices.Equal(r.Slips, test.slips) {
+						t.Errorf("lax: %v, slips %q, want %q", err, r.Slips, test.slips)
+					}
+				case reason(err) != legacy.BadResponse || r.Slips != nil:
+					t.Errorf("lax %t: got %v, slips %q, want %s", lax, err, r.Slips, legacy.BadResponse)
+				}
+			}
+		})
+	}
+}
+
+// What one browser accepts is enough for AnyBrowser.
+func TestReadResponseAnyBrowser(t *testing.T) {
+	r := example(legacy.Hixie76)
+	r.Protocol, r.AnyBrowser = "sample", true
+	answer := swap(answer76, "Upgrade: WebSocket", "Upgrade: websocket") + digest
+	if err := r.ReadResponse(bufio.NewReader(strings.NewReader(answer))); err != nil {
+		t.Error(err)
+	}
+}
+
 // An answer that ends early is an error of the connection.
-func TestReadAnswerEnds(t *testing.T) {
+func TestReadResponseEnds(t *testing.T) {
 	whole := answer76 + digest
 	for n := range len(whole) {
 		_, err := readAnswer(t, legacy.Hixie76, whole[:n])
@@ -414,7 +472,9 @@ func TestConnReadText(t *testing.T) {
 		})
 	}
 	conn := &segmentConn{segments: [][]byte{[]byte("\x80" + strings.Repeat("\xff", 10))}}
-	if _, err := legacy.NewConn(conn, bufio.NewReader(conn), legacy.Hixie76).ReadText(); reason(err) != legacy.LengthOverflow {
+	c := legacy.NewConn(conn, bufio.NewReader(conn), legacy.Hixie76)
+	c.SetReadLimit(0)
+	if _, err := c.ReadText(); reason(err) != legacy.LengthOverflow {
 		t.Errorf("got %v, want %s", err, legacy.LengthOverflow)
 	}
 }

@@ -2,6 +2,7 @@ package legacy
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -36,10 +37,21 @@ func (d Dialect) String() string {
 // Legacy reports whether the dialect has the 0x00..0xFF frames of this package.
 func (d Dialect) Legacy() bool { return d == Hixie75 || d == Hixie76 }
 
+// prefix begins the names of the fields that the dialect has of its own.
+func (d Dialect) prefix() string {
+	if d == Hixie75 {
+		return "WebSocket-"
+	}
+	return "Sec-WebSocket-"
+}
+
 // Detect says which dialect a request opens. A request that does not ask for
 // an upgrade to WebSocket is HTTP, without error. A request that does, but in
 // no way that could be answered with a 101, is a *HandshakeError; the
 // connection it came on may carry bytes that no header announces.
+//
+// Without a key, a version and an Origin, a request is one of -75 only if it spells
+// Upgrade as these drafts do: some proxies send Upgrade: websocket with every request.
 //
 // Two keys decide for -76 whatever else is there. A Sec-WebSocket-Key without
 // a version is the mark of HAProxy 3.2, which adds one to the -75 requests it
@@ -67,28 +79,32 @@ func Detect(r *http.Request) (Dialect, error) {
 		return HTTP, refuse(DraftUnsupported, strings.Join(draft, ", "))
 	}
 	if keyed {
-		return detectKeyed(h)
+		return withKeys(Hixie76, h, "Sec-Websocket-Key1", "Sec-Websocket-Key2")
 	}
 	return detectVersion(h)
 }
 
-func detectKeyed(h http.Header) (Dialect, error) {
-	for _, name := range []string{"Sec-Websocket-Key1", "Sec-Websocket-Key2"} {
-		switch len(h[name]) {
+// withKeys returns d if each of its keys is there exactly once.
+func withKeys(d Dialect, h http.Header, keys ...string) (Dialect, error) {
+	for _, key := range keys {
+		switch len(h[key]) {
 		case 0:
-			return HTTP, refuse(KeyMissing, name)
+			return HTTP, refuse(KeyMissing, key)
 		case 1:
 		default:
-			return HTTP, refuse(KeyRepeated, name)
+			return HTTP, refuse(KeyRepeated, key)
 		}
 	}
-	return Hixie76, nil
+	return d, nil
 }
 
 func detectVersion(h http.Header) (Dialect, error) {
 	version, key := h["Sec-Websocket-Version"], h["Sec-Websocket-Key"]
 	switch {
 	case len(version) == 0 && len(key) == 0:
+		if h.Get("Origin") == "" && h.Get("Upgrade") != "WebSocket" {
+			return HTTP, nil
+		}
 		return Hixie75, nil
 	case len(version) == 0:
 		if h.Get("Origin") != "" && h.Get("Upgrade") == "WebSocket" {
@@ -98,37 +114,18 @@ func detectVersion(h http.Header) (Dialect, error) {
 	case len(version) > 1:
 		return HTTP, refuse(VersionUnsupported, strings.Join(version, ", "))
 	}
-	var d Dialect
-	switch version[0] {
-	case "7":
-		d = Hybi07
-	case "8":
-		d = Hybi08
-	case "13":
-		d = RFC6455
-	default:
-		return HTTP, refuse(VersionUnsupported, version[0])
+	for _, d := range Dialects() {
+		if !d.Legacy() && version[0] == d.String() {
+			return withKeys(d, h, "Sec-Websocket-Key")
+		}
 	}
-	switch len(key) {
-	case 1:
-		return d, nil
-	case 0:
-		return HTTP, refuse(KeyMissing, "Sec-WebSocket-Key")
-	}
-	return HTTP, refuse(KeyRepeated, "Sec-WebSocket-Key")
+	return HTTP, refuse(VersionUnsupported, version[0])
 }
 
 // hasToken reports whether a comma-separated header field holds the token,
 // in any case.
 func hasToken(values []string, token string) bool {
-	for _, v := range values {
-		for v != "" {
-			var t string
-			t, v, _ = strings.Cut(v, ",")
-			if strings.EqualFold(strings.Trim(t, " \t"), token) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(strings.Split(strings.Join(values, ","), ","), func(t string) bool {
+		return strings.EqualFold(strings.Trim(t, " \t"), token)
+	})
 }

@@ -17,7 +17,7 @@ const strayKey = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 var detectTests = []struct {
 	id, head string
 	want     legacy.Dialect
-	reason   legacy.Reason
+	reason   string
 	status   int
 }{
 	// Not a WebSocket at all.

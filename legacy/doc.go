@@ -2,6 +2,11 @@
 // draft-hixie-76 (the same text as draft-ietf-hybi-00), as server and as
 // client.
 //
+// Upgrader makes connections of requests that net/http serves, Dialer opens them, and
+// Conn reads and writes messages in both roles. Package legacytest helps to test with
+// them. A gateway, which does not want messages but bytes, uses what these are made
+// of: Detect, NewHandshake, Request, Scanner, AppendText.
+//
 // # The opening handshake of -76
 //
 //	client                                            server

@@ -5,44 +5,44 @@ import (
 	"net/http"
 )
 
-// A Reason is a word for what was wrong, the same in errors, logs and metrics.
-type Reason string
-
-// Reasons of a HandshakeError.
+// Reasons of a HandshakeError: words for what was wrong, the same in errors,
+// logs and metrics.
 const (
-	MethodNotGet       Reason = "method-not-get"
-	HTTPVersion        Reason = "http-version"
-	HostMissing        Reason = "host-missing"
-	FoldedHead         Reason = "folded-head"
-	UpgradeMissing     Reason = "upgrade-missing"
-	VersionMissing     Reason = "version-missing"
-	VersionUnsupported Reason = "version-unsupported"
-	DraftUnsupported   Reason = "draft-unsupported"
-	KeyMissing         Reason = "key-missing"
-	KeyRepeated        Reason = "key-repeated"
-	KeyTooLong         Reason = "key-too-long"
-	NoDigits           Reason = "no-digits"
-	NoSpaces           Reason = "no-spaces"
-	NotMultiple        Reason = "not-multiple"
-	KeyOverflow        Reason = "overflow"
-	BodyNotAllowed     Reason = "body-not-allowed"
-	BadOrigin          Reason = "bad-origin"
-	BadTarget          Reason = "bad-target"
-	BadProtocol        Reason = "bad-subprotocol"
-	ProtocolMismatch   Reason = "subprotocol-mismatch"
-	Key3Timeout        Reason = "key3-timeout"
-	Key3Missing        Reason = "key3-missing"
-	BadAnswer          Reason = "bad-answer"
+	MethodNotGet       = "method-not-get"
+	HTTPVersion        = "http-version"
+	HostMissing        = "host-missing"
+	FoldedHead         = "folded-head"
+	UpgradeMissing     = "upgrade-missing"
+	VersionMissing     = "version-missing"
+	VersionUnsupported = "version-unsupported"
+	DraftUnsupported   = "draft-unsupported"
+	KeyMissing         = "key-missing"
+	KeyRepeated        = "key-repeated"
+	KeyTooLong         = "key-too-long"
+	NoDigits           = "no-digits"
+	NoSpaces           = "no-spaces"
+	NotMultiple        = "not-multiple"
+	KeyOverflow        = "overflow"
+	BodyNotAllowed     = "body-not-allowed"
+	BadOrigin          = "bad-origin"
+	BadTarget          = "bad-target"
+	BadProtocol        = "bad-subprotocol"
+	ProtocolMismatch   = "subprotocol-mismatch"
+	Key3Timeout        = "key3-timeout"
+	Key3Missing        = "key3-missing"
+	ForeignOrigin      = "foreign-origin"
+	NotLegacy          = "not-legacy"
+	BadResponse        = "bad-answer"
 )
 
 // Reasons of a FrameError.
 const (
-	MessageTooBig  Reason = "message-too-big"
-	SkipTooBig     Reason = "skip-too-big"
-	LengthOverflow Reason = "length-overflow"
+	MessageTooBig  = "message-too-big"
+	SkipTooBig     = "skip-too-big"
+	LengthOverflow = "length-overflow"
 )
 
-var sentences = map[Reason]string{
+var descriptions = map[string]string{
 	MethodNotGet:       "a WebSocket opening handshake is a GET request",
 	HTTPVersion:        "a WebSocket opening handshake is an HTTP/1.1 request",
 	HostMissing:        "the request has no Host field",
@@ -65,54 +65,68 @@ var sentences = map[Reason]string{
 	ProtocolMismatch:   "the client asked for a subprotocol that the backend did not select",
 	Key3Timeout:        "the 8 bytes of key3 did not follow the head in time; a proxy on the way probably holds them back",
 	Key3Missing:        "the connection ended before the 8 bytes of key3",
-	BadAnswer:          "the answer to the opening handshake is not one that a browser accepts",
+	ForeignOrigin:      "the page is on another host, and the server does not accept its Origin",
+	NotLegacy:          "the request is not an opening handshake of -75 or -76",
+	BadResponse:        "the answer to the opening handshake is not one that a browser accepts",
 	MessageTooBig:      "a message is larger than the limit",
 	SkipTooBig:         "frames of a reserved type are larger than the limit",
 	LengthOverflow:     "a frame length does not fit 63 bits",
 }
 
-// Sentence says what the reason means and, where it helps, what to change.
-// It is empty for a word that is none of this package's.
-func (r Reason) Sentence() string { return sentences[r] }
+// Describe says what a reason of this package means and, where it helps, what to
+// change. It is empty for any other word.
+func Describe(reason string) string { return descriptions[reason] }
 
 // A HandshakeError is an opening handshake that cannot be completed.
 type HandshakeError struct {
-	Reason Reason
-	Detail string // what of the request it was; may come from the peer
-	Err    error  // the cause, if there is one
+	reason, detail string
+	cause          error
 }
 
-func refuse(r Reason, detail string) error { return &HandshakeError{Reason: r, Detail: detail} }
+func refuse(reason, detail string) error { return &HandshakeError{reason: reason, detail: detail} }
+
+// Reason is the word for what is wrong, one of the constants.
+func (e *HandshakeError) Reason() string { return e.reason }
+
+// Description says what the reason means.
+func (e *HandshakeError) Description() string { return Describe(e.reason) }
+
+// Detail is the part of the request that is wrong. The peer may have sent it.
+func (e *HandshakeError) Detail() string { return e.detail }
 
 func (e *HandshakeError) Error() string {
-	s := fmt.Sprintf("opening handshake: %s (%s", e.Reason.Sentence(), e.Reason)
-	if e.Detail != "" {
-		s += fmt.Sprintf(", %.64q", e.Detail)
+	s := fmt.Sprintf("opening handshake: %s (%s", e.Description(), e.reason)
+	if e.detail != "" {
+		s += fmt.Sprintf(", %.64q", e.detail)
 	}
-	if e.Err != nil {
-		s += ": " + e.Err.Error()
+	if e.cause != nil {
+		s += ": " + e.cause.Error()
 	}
 	return s + ")"
 }
 
-// Unwrap returns the cause.
-func (e *HandshakeError) Unwrap() error { return e.Err }
+// Unwrap returns the cause, nil if there is none.
+func (e *HandshakeError) Unwrap() error { return e.cause }
 
 // Status is the HTTP status of a refusal.
 func (e *HandshakeError) Status() int {
-	switch e.Reason {
+	switch e.reason {
 	case MethodNotGet:
 		return http.StatusMethodNotAllowed
 	case VersionUnsupported:
 		return http.StatusUpgradeRequired
+	case ForeignOrigin:
+		return http.StatusForbidden
+	case BadResponse: // it is the server's fault
+		return http.StatusBadGateway
 	}
 	return http.StatusBadRequest
 }
 
-// Header is what a refusal with this status has to say besides the status:
-// Allow with 405, Upgrade and the supported versions with 426.
+// Header returns the fields that a refusal with this status must have: Allow with
+// 405, Upgrade and the supported versions with 426.
 func (e *HandshakeError) Header() http.Header {
-	switch e.Reason {
+	switch e.reason {
 	case MethodNotGet:
 		return http.Header{"Allow": {"GET"}}
 	case VersionUnsupported:
@@ -121,12 +135,18 @@ func (e *HandshakeError) Header() http.Header {
 	return nil
 }
 
-// A FrameError is a stream of frames that cannot be read on.
+// A FrameError ends a stream of frames that cannot be read any further.
 type FrameError struct {
-	Reason Reason
 	Offset int64 // of the first byte that was too much, from the first frame on
+	reason string
 }
 
+// Reason is the word for what is wrong, one of the constants.
+func (e *FrameError) Reason() string { return e.reason }
+
+// Description says what the reason means.
+func (e *FrameError) Description() string { return Describe(e.reason) }
+
 func (e *FrameError) Error() string {
-	return fmt.Sprintf("frame at offset %d: %s (%s)", e.Offset, e.Reason.Sentence(), e.Reason)
+	return fmt.Sprintf("frame at offset %d: %s (%s)", e.Offset, e.Description(), e.reason)
 }

@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"reflect"
 	"strconv"
@@ -18,7 +19,7 @@ import (
 )
 
 // produce has for every Reason something that brings it about.
-var produce = map[legacy.Reason]func(*testing.T) error{
+var produce = map[string]func(*testing.T) error{
 	legacy.MethodNotGet:       opening(swap(head75, "GET", "POST")),
 	legacy.HTTPVersion:        opening(swap(head75, "HTTP/1.1", "HTTP/1.0")),
 	legacy.HostMissing:        opening(swap(head75, "Host: example.com\r\n", "")),
@@ -42,12 +43,14 @@ var produce = map[legacy.Reason]func(*testing.T) error{
 		return mustOpen(t, plus(head75, "WebSocket-Protocol: chat")).CheckProtocol("")
 	},
 	legacy.Key3Timeout: func(t *testing.T) error {
-		return mustOpen(t, head76).Accept(&segmentConn{}, bufio.NewReader(silent{os.ErrDeadlineExceeded}), legacy.Answer{}, 0)
+		return mustOpen(t, head76).Accept(&segmentConn{}, bufio.NewReader(silent{os.ErrDeadlineExceeded}), legacy.ResponseFields{}, 0)
 	},
 	legacy.Key3Missing: func(t *testing.T) error {
-		return mustOpen(t, head76).Accept(&segmentConn{}, bufio.NewReader(silent{io.EOF}), legacy.Answer{}, 0)
+		return mustOpen(t, head76).Accept(&segmentConn{}, bufio.NewReader(silent{io.EOF}), legacy.ResponseFields{}, 0)
 	},
-	legacy.BadAnswer: func(t *testing.T) error {
+	legacy.ForeignOrigin: upgrading(head76),
+	legacy.NotLegacy:     upgrading(plus(modern, "Sec-WebSocket-Version: 13")),
+	legacy.BadResponse: func(t *testing.T) error {
 		_, err := readAnswer(t, legacy.Hixie75, "HTTP/1.1 404 Not Found\r\n\r\n")
 		return err
 	},
@@ -59,6 +62,15 @@ var produce = map[legacy.Reason]func(*testing.T) error{
 func opening(head string) func(*testing.T) error {
 	return func(t *testing.T) error {
 		_, err := open(t, head)
+		return err
+	}
+}
+
+// upgrading is a request to an Upgrader that accepts no Origin.
+func upgrading(head string) func(*testing.T) error {
+	return func(t *testing.T) error {
+		u := legacy.Upgrader{CheckOrigin: func(*http.Request) bool { return false }}
+		_, err := u.Upgrade(httptest.NewRecorder(), request(t, head))
 		return err
 	}
 }
@@ -83,13 +95,13 @@ func (r silent) Read([]byte) (int, error) { return 0, r.err }
 func TestReasons(t *testing.T) {
 	words := reasons(t)
 	atLeast(t, words, 25)
-	seen := map[legacy.Reason]bool{}
+	seen := map[string]bool{}
 	for _, r := range words {
 		if seen[r] {
 			t.Errorf("%s: two constants", r)
 		}
 		seen[r] = true
-		sentence := r.Sentence()
+		sentence := legacy.Describe(r)
 		if sentence == "" || strings.HasSuffix(sentence, ".") || strings.ToUpper(sentence[:1]) == sentence[:1] {
 			t.Errorf("%s: sentence %q", r, sentence)
 		}
@@ -104,13 +116,13 @@ func TestReasons(t *testing.T) {
 	if len(produce) != len(seen) {
 		t.Errorf("%d reasons produced, want %d", len(produce), len(seen))
 	}
-	if got := legacy.Reason("other").Sentence(); got != "" {
+	if got := legacy.Describe("other"); got != "" {
 		t.Errorf("a word of nobody's: %q", got)
 	}
 }
 
 // reasons reads the constants out of the source, where none can be forgotten.
-func reasons(t *testing.T) (words []legacy.Reason) {
+func reasons(t *testing.T) (words []string) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "error.go", nil, 0)
 	if err != nil {
@@ -121,15 +133,16 @@ func reasons(t *testing.T) (words []legacy.Reason) {
 		if !ok {
 			return true
 		}
-		if kind, ok := spec.Type.(*ast.Ident); !ok || kind.Name != "Reason" {
-			return false
-		}
 		for _, value := range spec.Values {
-			word, err := strconv.Unquote(value.(*ast.BasicLit).Value)
+			literal, ok := value.(*ast.BasicLit)
+			if !ok {
+				return false // a table
+			}
+			word, err := strconv.Unquote(literal.Value)
 			if err != nil {
 				t.Fatal(err)
 			}
-			words = append(words, legacy.Reason(word))
+			words = append(words, word)
 		}
 		return false
 	})
@@ -142,21 +155,21 @@ func TestErrorText(t *testing.T) {
 		err  error
 		want string
 	}{
-		{&legacy.HandshakeError{Reason: legacy.NoDigits}, "opening handshake: a key has no digit (no-digits)"},
+		{legacy.NewHandshakeError(legacy.NoDigits, "", nil), "opening handshake: a key has no digit (no-digits)"},
 		{
-			&legacy.HandshakeError{Reason: legacy.NoDigits, Detail: "a\r\nb"},
+			legacy.NewHandshakeError(legacy.NoDigits, "a\r\nb", nil),
 			`opening handshake: a key has no digit (no-digits, "a\r\nb")`,
 		},
 		{
-			&legacy.HandshakeError{Reason: legacy.Key3Missing, Detail: "3 of 8 bytes came", Err: cause},
+			legacy.NewHandshakeError(legacy.Key3Missing, "3 of 8 bytes came", cause),
 			`opening handshake: the connection ended before the 8 bytes of key3 (key3-missing, "3 of 8 bytes came": reset)`,
 		},
 		{
-			&legacy.HandshakeError{Reason: legacy.NoDigits, Detail: strings.Repeat("a", 1000)},
+			legacy.NewHandshakeError(legacy.NoDigits, strings.Repeat("a", 1000), nil),
 			`opening handshake: a key has no digit (no-digits, "` + strings.Repeat("a", 64) + `")`,
 		},
 		{
-			&legacy.FrameError{Reason: legacy.MessageTooBig, Offset: 65537},
+			legacy.NewFrameError(legacy.MessageTooBig, 65537),
 			"frame at offset 65537: a message is larger than the limit (message-too-big)",
 		},
 	} {
@@ -167,19 +180,21 @@ func TestErrorText(t *testing.T) {
 }
 
 func TestHandshakeErrorAnswer(t *testing.T) {
-	other := map[legacy.Reason]struct {
+	other := map[string]struct {
 		status int
 		header http.Header
 	}{
+		legacy.ForeignOrigin:      {403, nil},
 		legacy.MethodNotGet:       {405, http.Header{"Allow": {"GET"}}},
 		legacy.VersionUnsupported: {426, http.Header{"Upgrade": {"websocket"}, "Sec-WebSocket-Version": {"13, 8, 7"}}},
+		legacy.BadResponse:        {502, nil}, // of a server
 	}
 	for _, r := range reasons(t) {
 		want, ok := other[r]
 		if !ok {
 			want.status = 400
 		}
-		e := legacy.HandshakeError{Reason: r}
+		e := legacy.NewHandshakeError(r, "", nil)
 		if status, header := e.Status(), e.Header(); status != want.status || !reflect.DeepEqual(header, want.header) {
 			t.Errorf("%s: got %d, %v, want %d, %v", r, status, header, want.status, want.header)
 		}

@@ -2,11 +2,16 @@ package legacy_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"time"
+
+	"github.com/gorilla/websocket"
 
 	"github.com/ws76/ws76/legacy"
 )
@@ -43,7 +48,7 @@ func ExampleHandshake_Accept() {
 		return
 	}
 	go func() {
-		h.Accept(conn, br, legacy.Answer{
+		h.Accept(conn, br, legacy.ResponseFields{
 			Location: legacy.Location(false, r.Host, h.Resource),
 			Protocol: h.Protocols()[0],
 		}, 5*time.Second)
@@ -103,4 +108,80 @@ func ExampleParseKey() {
 	// Output:
 	// 4146546015 / 5 = 829309203 <nil>
 	// opening handshake: the number in a key is not a multiple of its spaces; a proxy on the way probably collapsed runs of spaces (not-multiple, "4 @1 46546xW%0l 1 5")
+}
+
+// An echo server for -76 and -75, and a client of it.
+func ExampleUpgrader() {
+	var upgrader legacy.Upgrader
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := upgrader.Upgrade(w, r)
+		if err != nil {
+			return // Upgrade has responded
+		}
+		defer conn.Shutdown(r.Context())
+		for {
+			text, err := conn.ReadText()
+			if err != nil || conn.WriteTextLossy(text) != nil {
+				return
+			}
+		}
+	}))
+	defer server.Close()
+
+	conn, err := new(legacy.Dialer).Dial(context.Background(), "ws"+strings.TrimPrefix(server.URL, "http"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	conn.WriteText("Hello")
+	fmt.Println(conn.ReadText())
+	fmt.Println(conn.Shutdown(context.Background()))
+	// Output:
+	// Hello <nil>
+	// <nil>
+}
+
+// One handler for every client: this package for -75 and -76, gorilla/websocket for
+// RFC 6455.
+func ExampleDetect() {
+	var old legacy.Upgrader
+	var modern websocket.Upgrader
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if d, err := legacy.Detect(r); err == nil && !d.Legacy() {
+			if conn, err := modern.Upgrade(w, r, nil); err == nil {
+				defer conn.Close()
+				conn.WriteMessage(websocket.TextMessage, []byte("for RFC 6455"))
+			}
+			return
+		}
+		if conn, err := old.Upgrade(w, r); err == nil { // refuses what is malformed
+			defer conn.Close()
+			conn.WriteText("for -" + conn.Dialect().String())
+		}
+	})
+	server := httptest.NewServer(handler)
+	defer server.Close()
+
+	url := "ws" + strings.TrimPrefix(server.URL, "http")
+	for _, d := range []legacy.Dialect{legacy.Hixie75, legacy.Hixie76} {
+		conn, err := (&legacy.Dialer{Dialect: d}).Dial(context.Background(), url)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(conn.ReadText())
+		conn.Close()
+	}
+	conn, _, err := websocket.DefaultDialer.Dial(url, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, text, err := conn.ReadMessage()
+	fmt.Println(string(text), err)
+	conn.Close()
+	// Output:
+	// for -75 <nil>
+	// for -76 <nil>
+	// for RFC 6455 <nil>
 }

@@ -6,7 +6,17 @@ func (s *Scanner) State() string {
 		return "failed"
 	}
 	return [...]string{
-		stateIdle: "idle", stateText: "text", stateOther: "text",
+		stateBoundary: "idle", stateText: "text", stateOther: "text",
 		stateLength: "length", stateSkip: "skip", stateClosed: "closed",
 	}[s.state]
+}
+
+// NewHandshakeError makes an error that NewHandshake or Accept would return.
+func NewHandshakeError(reason, detail string, cause error) *HandshakeError {
+	return &HandshakeError{reason, detail, cause}
+}
+
+// NewFrameError makes an error that a Scanner would return.
+func NewFrameError(reason string, offset int64) *FrameError {
+	return &FrameError{Offset: offset, reason: reason}
 }

@@ -55,7 +55,7 @@ func FuzzParseKey(f *testing.F) {
 }
 
 // parseKey is section 5.2 of -76 by the letter, with numbers of any size.
-func parseKey(value string) (legacy.Key, legacy.Reason) {
+func parseKey(value string) (legacy.Key, string) {
 	if len(value) > 256 {
 		return legacy.Key{}, legacy.KeyTooLong
 	}
@@ -143,7 +143,7 @@ func FuzzRequestHead(f *testing.F) {
 		}
 		d, err := legacy.Detect(r)
 		if d == legacy.HTTP || err != nil {
-			if err != nil && (d != legacy.HTTP || reason(err).Sentence() == "") {
+			if err != nil && (d != legacy.HTTP || legacy.Describe(reason(err)) == "") {
 				t.Errorf("%v, %v", d, err)
 			}
 			return
@@ -155,7 +155,7 @@ func FuzzRequestHead(f *testing.F) {
 		for _, raw := range [][]byte{nil, head} {
 			h, err := legacy.NewHandshake(r, d, raw)
 			if err != nil {
-				if reason(err).Sentence() == "" {
+				if legacy.Describe(reason(err)) == "" {
 					t.Error(err)
 				}
 				continue
@@ -167,7 +167,7 @@ func FuzzRequestHead(f *testing.F) {
 
 func checkAnswer(t *testing.T, r *http.Request, h *legacy.Handshake) {
 	t.Helper()
-	answer := legacy.Answer{Location: legacy.Location(false, r.Host, h.Resource)}
+	answer := legacy.ResponseFields{Location: legacy.Location(false, r.Host, h.Resource)}
 	lines := 5 // status, Upgrade, Connection, location, the blank one
 	if h.Origin != "" {
 		lines++

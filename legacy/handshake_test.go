@@ -1,6 +1,7 @@
 package legacy_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -21,7 +22,7 @@ func TestNewHandshakeWithoutHead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			answer := legacy.Answer{}
+			answer := legacy.ResponseFields{}
 			if want != "" {
 				answer.Protocol = "a"
 			}
@@ -46,7 +47,7 @@ func TestNewHandshakeWithoutHead(t *testing.T) {
 func TestNewHandshakeRawKey(t *testing.T) {
 	for _, test := range []struct {
 		id, key1 string
-		reason   legacy.Reason
+		reason   string
 	}{
 		{"leading-space", "Sec-WebSocket-Key1:  10", ""},
 		{"no-separator", "Sec-WebSocket-Key1:1 0", ""},
@@ -87,25 +88,39 @@ func TestResource(t *testing.T) {
 		{"example.com:80", ""},
 		{"mailto:demo", ""},
 		{"mailto:demo?to=http://other/path", ""},
+		{"mailto:x://y/z", ""},
+		{"/a://b/c", "/a://b/c"},
+		{"http:///path", "/path"},
+		{"/a#b", ""},
+		{"/#", ""},
 	} {
 		t.Run(test.target, func(t *testing.T) {
 			r := request(t, swap(head76, "/demo", test.target))
-			got, err := legacy.Resource(r)
-			if got != test.want || (reason(err) == legacy.BadTarget) != (test.want == "") {
-				t.Errorf("got %q, %v, want %q", got, err, test.want)
+			got, ok := legacy.Resource(r)
+			if got != test.want || ok != (test.want != "") {
+				t.Errorf("got %q, %v, want %q", got, ok, test.want)
 			}
-			h, again := legacy.NewHandshake(r, legacy.Hixie76, nil)
-			if reason(again) != reason(err) || again == nil && h.Resource != test.want {
-				t.Errorf("NewHandshake: %+v, %v", h, again)
+			h, err := legacy.NewHandshake(r, legacy.Hixie76, nil)
+			if (reason(err) == legacy.BadTarget) == ok || ok && (err != nil || h.Resource != test.want) {
+				t.Errorf("NewHandshake: %+v, %v", h, err)
 			}
 		})
+	}
+}
+
+// Nor is it a target where net/http has not looked.
+func TestResourceOfAnyRequest(t *testing.T) {
+	for _, target := range []string{"a/b://c/d", "?a://b/c", "/a b", "/a\r\nb", ""} {
+		if got, ok := legacy.Resource(&http.Request{RequestURI: target}); ok {
+			t.Errorf("%q: %q", target, got)
+		}
 	}
 }
 
 // A folded line is one to net/http and two to whoever reads the head, so there
 // is none in a handshake.
 func TestCheckHead(t *testing.T) {
-	for head, want := range map[string]legacy.Reason{
+	for head, want := range map[string]string{
 		"":                               "",
 		head76:                           "",
 		plus(head75, "A: b \t", "C:\td"): "",
@@ -148,10 +163,10 @@ func TestControlCharacters(t *testing.T) {
 
 func TestOrigin(t *testing.T) {
 	longest := "http://" + strings.Repeat("a", 4096-len("http://"))
-	for _, origin := range []string{"null", "file://", "chrome-extension://abc", "HTTP://Example.COM/", longest} {
+	for _, origin := range []string{"null", "file://", "chrome-extension://abc", "HTTP://Example.COM/", "http://a b", longest} {
 		h := mustOpen(t, swap(head75, "http://example.com", origin))
 		want := "\r\nWebSocket-Origin: " + origin + "\r\n"
-		if got := string(h.AppendHead(nil, legacy.Answer{})); !strings.Contains(got, want) {
+		if got := string(h.AppendHead(nil, legacy.ResponseFields{})); !strings.Contains(got, want) {
 			t.Errorf("got %q, want in it %q", got, want)
 		}
 	}
@@ -160,7 +175,7 @@ func TestOrigin(t *testing.T) {
 	}
 	for _, head := range []string{head75, head76} {
 		h := mustOpen(t, swap(head, "Origin: http://example.com\r\n", ""))
-		if got := string(h.AppendHead(nil, legacy.Answer{})); h.Origin != "" || strings.Contains(got, "Origin") {
+		if got := string(h.AppendHead(nil, legacy.ResponseFields{})); h.Origin != "" || strings.Contains(got, "Origin") {
 			t.Errorf("-%s without Origin: got %q", h.Dialect, got)
 		}
 	}
@@ -170,7 +185,7 @@ func TestCheckBody(t *testing.T) {
 	for _, test := range []struct {
 		d      legacy.Dialect
 		field  string
-		reason legacy.Reason
+		reason string
 	}{
 		{legacy.Hixie75, "Content-Length: 0", ""},
 		{legacy.Hixie75, "Content-Length: 8", legacy.BodyNotAllowed},
@@ -252,12 +267,33 @@ func TestProtocols(t *testing.T) {
 				}
 				// Any one of the list is answered with the whole string.
 				first, _, _ := strings.Cut(test.want, "|")
-				got := string(h.AppendHead(nil, legacy.Answer{Protocol: first}))
+				got := string(h.AppendHead(nil, legacy.ResponseFields{Protocol: first}))
 				if want := "\r\n" + name + test.value + "\r\n"; !strings.Contains(got, want) {
 					t.Errorf("got %q, want in it %q", got, want)
 				}
 			}
 		})
+	}
+}
+
+// Only the characters of RFC 9110 section 5.6.2 make a token; a comma ends it.
+func TestTokens(t *testing.T) {
+	const token = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	for c := byte(0); c < 0x80; c++ {
+		if c == ',' {
+			continue
+		}
+		value := "a" + string(rune(c)) + "b"
+		r := request(t, head75)
+		r.Header["Websocket-Protocol"] = []string{value}
+		_, err := legacy.NewHandshake(r, legacy.Hixie75, nil)
+		want := ""
+		if !strings.Contains(token, string(rune(c))) {
+			want = legacy.BadProtocol
+		}
+		if reason(err) != want {
+			t.Errorf("%q: %v, want %q", value, err, want)
+		}
 	}
 }
 
@@ -318,9 +354,10 @@ func TestFlashOrder(t *testing.T) {
 		{"chrome", []string{list, key1, key2, cookie}, "a,b"},
 		{"cookie-last", []string{key1, key2, list, cookie}, "a,b"},
 		{"between", []string{cookie, key1, list, key2}, "a,b"},
+		{"cookie2", []string{"Cookie2: $Version=1", key1, key2, list}, "a,b"},
 	} {
 		t.Run(test.id, func(t *testing.T) {
-			got := string(mustOpen(t, plus(head75, test.fields...)).AppendHead(nil, legacy.Answer{Protocol: "b"}))
+			got := string(mustOpen(t, plus(head75, test.fields...)).AppendHead(nil, legacy.ResponseFields{Protocol: "b"}))
 			if want := "Sec-WebSocket-Protocol: " + test.want + "\r\n\r\n"; !strings.HasSuffix(got, want) {
 				t.Errorf("got %q, want the end %q", got, want)
 			}
@@ -359,7 +396,7 @@ func TestAppendHeadCookies(t *testing.T) {
 		"Upgrade: WebSocket\r\nConnection: Upgrade\r\n" +
 		"WebSocket-Origin: http://example.com\r\nWebSocket-Location: ws://example.com/demo\r\n" +
 		"Set-Cookie: a=1; path=/\r\nSet-Cookie: b=2, c\r\n\r\n"
-	got := string(mustOpen(t, head75).AppendHead([]byte("prefix "), legacy.Answer{
+	got := string(mustOpen(t, head75).AppendHead([]byte("prefix "), legacy.ResponseFields{
 		Location: "ws://example.com/demo", SetCookie: []string{"a=1; path=/", "b=2, c"},
 	}))
 	if got != want {

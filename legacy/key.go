@@ -55,9 +55,9 @@ func ParseKey(value string) (Key, error) {
 	return k, nil
 }
 
-// Response is the challenge response: the MD5 of the two parts, big-endian,
+// ChallengeResponse is the challenge response: the MD5 of the two parts, big-endian,
 // and key3 (-76 section 5.2, steps 9 to 11).
-func Response(key1, key2 Key, key3 [8]byte) [16]byte {
+func ChallengeResponse(key1, key2 Key, key3 [8]byte) [16]byte {
 	var challenge [16]byte
 	binary.BigEndian.PutUint32(challenge[0:], key1.Part)
 	binary.BigEndian.PutUint32(challenge[4:], key2.Part)
@@ -78,12 +78,6 @@ func MakeKey() string {
 		value = slices.Insert(value, int(1+below(int64(len(value)-1))), ' ')
 	}
 	return string(value)
-}
-
-// MakeKey3 makes the 8 bytes that follow the head.
-func MakeKey3() (key3 [8]byte) {
-	rand.Read(key3[:])
-	return key3
 }
 
 // noise is a character from 0x21-0x2F or 0x3A-0x7E: printable, no digit, no space.

@@ -53,7 +53,7 @@ func TestResponse(t *testing.T) {
 			if want := (legacy.Key{Number: v.Number2, Spaces: v.Spaces2, Part: v.Part2}); k2 != want {
 				t.Errorf("key2 %+v, want %+v", k2, want)
 			}
-			got := legacy.Response(k1, k2, [8]byte(unhex(t, v.Key3)))
+			got := legacy.ChallengeResponse(k1, k2, [8]byte(unhex(t, v.Key3)))
 			if hex.EncodeToString(got[:]) != v.Response {
 				t.Errorf("got %x, want %s", got, v.Response)
 			}
@@ -93,7 +93,7 @@ func TestStrayKeyIsAnswered(t *testing.T) {
 		t.Run(v.Key, func(t *testing.T) {
 			for _, head := range []string{head75, head76} {
 				h := mustOpen(t, plus(head, "Sec-WebSocket-Key: "+v.Key))
-				got := string(h.AppendHead(nil, legacy.Answer{}))
+				got := string(h.AppendHead(nil, legacy.ResponseFields{}))
 				if want := "\r\nSec-WebSocket-Accept: " + v.Accept + "\r\n\r\n"; !strings.HasSuffix(got, want) {
 					t.Errorf("-%s: got %q, want the end %q", h.Dialect, got, want)
 				}
@@ -129,9 +129,17 @@ func TestMakeKey(t *testing.T) {
 	}
 }
 
-func TestMakeKey3(t *testing.T) {
-	if a, b := legacy.MakeKey3(), legacy.MakeKey3(); a == b {
-		t.Errorf("twice %x", a)
+func TestMakeKeys(t *testing.T) {
+	var a, b, none legacy.Request
+	a.Dialect, b.Dialect, none.Dialect = legacy.Hixie76, legacy.Hixie76, legacy.Hixie75
+	a.MakeKeys()
+	b.MakeKeys()
+	none.MakeKeys()
+	if a.Key3 == b.Key3 || a.Key1 == b.Key1 || a.Key1 == a.Key2 {
+		t.Errorf("twice the same: %+v, %+v", a, b)
+	}
+	if none.Key1+none.Key2 != "" {
+		t.Errorf("-75 has keys: %+v", none)
 	}
 }
 

@@ -73,14 +73,14 @@ func mustOpen(t testing.TB, head string) *legacy.Handshake {
 }
 
 // reason is the word of an error of this package, empty for any other.
-func reason(err error) legacy.Reason {
+func reason(err error) string {
 	var handshake *legacy.HandshakeError
 	var frame *legacy.FrameError
 	switch {
 	case errors.As(err, &handshake):
-		return handshake.Reason
+		return handshake.Reason()
 	case errors.As(err, &frame):
-		return frame.Reason
+		return frame.Reason()
 	}
 	return ""
 }

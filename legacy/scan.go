@@ -57,16 +57,16 @@ type Scanner struct {
 type scanState uint8
 
 const (
-	stateIdle   scanState = iota
-	stateText             // inside 00 .. FF
-	stateOther            // inside 01..7F .. FF
-	stateLength           // after 80..FF, inside its length
-	stateSkip             // inside the bytes of a length-prefixed frame
+	stateBoundary scanState = iota
+	stateText               // inside 00 .. FF
+	stateOther              // inside 01..7F .. FF
+	stateLength             // after 80..FF, inside its length
+	stateSkip               // inside the bytes of a length-prefixed frame
 	stateClosed
 )
 
-// Idle reports whether what was taken so far ends between two frames.
-func (s *Scanner) Idle() bool { return s.state == stateIdle }
+// AtBoundary reports whether what was taken so far ends between two frames.
+func (s *Scanner) AtBoundary() bool { return s.state == stateBoundary }
 
 // Offset is the number of bytes taken so far.
 func (s *Scanner) Offset() int64 { return s.offset }
@@ -96,7 +96,7 @@ func (s *Scanner) Scan(src []byte, flush bool) (tok Token, n int, err error) {
 	for n < len(src) {
 		var m int
 		switch s.state {
-		case stateIdle:
+		case stateBoundary:
 			if src[n] == textFrame {
 				s.count = 0
 				tok, m = s.text(src[n:], 1, flush)
@@ -142,7 +142,7 @@ func (s *Scanner) text(src []byte, start int, flush bool) (Token, int) {
 	}
 	s.before.state, s.before.count, s.before.offset = s.state, s.count, s.offset
 	if end >= 0 {
-		s.state, s.sought = stateIdle, 0
+		s.state, s.sought = stateBoundary, 0
 		return Token{Kind: Text, Data: payload[:end], Last: true}, start + end + 1
 	}
 	if !flush {
@@ -225,12 +225,12 @@ func (s *Scanner) skip(src []byte) (Token, int) {
 }
 
 func (s *Scanner) skipped() Token {
-	s.state = stateIdle
+	s.state = stateBoundary
 	return Token{Kind: Skip}
 }
 
 // fail ends the stream at the byte that is n bytes further on.
-func (s *Scanner) fail(r Reason, n int) (Token, int) {
-	s.err = &FrameError{Reason: r, Offset: s.offset + int64(n)}
+func (s *Scanner) fail(reason string, n int) (Token, int) {
+	s.err = &FrameError{Offset: s.offset + int64(n), reason: reason}
 	return Token{}, 0
 }

@@ -224,7 +224,7 @@ func (c *caller) failed(err error) scanned {
 	if again != err || n != 0 || tok.Kind != legacy.More || c.s.Offset() != c.taken {
 		c.Fatalf("after an error: %+v, %d, %v, offset %d", tok, n, again, c.s.Offset())
 	}
-	c.event(event{Ev: "error", Reason: string(frame.Reason)})
+	c.event(event{Ev: "error", Reason: frame.Reason()})
 	return scanned{events: c.got.events, state: c.s.State(), end: frame.Offset + 1}
 }
 
@@ -290,7 +290,7 @@ func TestScanLimits(t *testing.T) {
 		id                  string
 		maxMessage, maxSkip int64
 		src                 string
-		reason              legacy.Reason
+		reason              string
 		at                  int64
 	}{
 		{"message-below", 4, 0, "\x00abc\xff", "", 0},
@@ -373,7 +373,7 @@ func TestScannerUndo(t *testing.T) {
 	}
 }
 
-func TestScannerIdle(t *testing.T) {
+func TestScannerAtBoundary(t *testing.T) {
 	for _, test := range []struct {
 		src  string
 		idle bool
@@ -394,8 +394,8 @@ func TestScannerIdle(t *testing.T) {
 				break
 			}
 		}
-		if s.Idle() != test.idle {
-			t.Errorf("%q: idle %v, want %v", test.src, s.Idle(), test.idle)
+		if s.AtBoundary() != test.idle {
+			t.Errorf("%q: idle %v, want %v", test.src, s.AtBoundary(), test.idle)
 		}
 	}
 }

@@ -22,6 +22,20 @@ func AppendHeader(dst []byte, fin bool, op Opcode, length uint64, key Key) []byt
 	return append(dst, key[:]...)
 }
 
+// AppendServerHeader appends the header of a frame as a server sends it, without a
+// mask. It adds at most MaxHeader - 4 bytes.
+func AppendServerHeader(dst []byte, fin bool, op Opcode, length uint64) []byte {
+	at := len(dst)
+	dst = AppendHeader(dst, fin, op, length, Key{})
+	dst[at+1] &^= maskBit
+	return dst[:len(dst)-len(Key{})]
+}
+
+// AppendServerFrame appends a frame without a mask.
+func AppendServerFrame(dst []byte, fin bool, op Opcode, payload []byte) []byte {
+	return append(AppendServerHeader(dst, fin, op, uint64(len(payload))), payload...)
+}
+
 // AppendFrame appends a masked frame.
 func AppendFrame(dst []byte, fin bool, op Opcode, payload []byte, key Key) []byte {
 	dst = AppendHeader(dst, fin, op, uint64(len(payload)), key)
@@ -32,10 +46,16 @@ func AppendFrame(dst []byte, fin bool, op Opcode, payload []byte, key Key) []byt
 }
 
 // AppendClose appends a masked Close frame with a code, or with an empty
-// payload for NoStatus (RFC 6455 section 5.5.1).
+// payload for NoStatus.
 func AppendClose(dst []byte, code uint16, key Key) []byte {
+	return AppendFrame(dst, true, Close, ClosePayload(code), key)
+}
+
+// ClosePayload returns the payload of a Close frame with a code: none for NoStatus (RFC
+// 6455 section 5.5.1).
+func ClosePayload(code uint16) []byte {
 	if code == NoStatus {
-		return AppendFrame(dst, true, Close, nil, key)
+		return nil
 	}
-	return AppendFrame(dst, true, Close, binary.BigEndian.AppendUint16(nil, code), key)
+	return binary.BigEndian.AppendUint16(nil, code)
 }

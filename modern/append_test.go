@@ -62,7 +62,7 @@ type sent struct {
 func (s sent) String() string { return fmt.Sprintf("%d in %d", len(s.whole()), len(s.fragments)) }
 func (s sent) whole() []byte  { return bytes.Join(s.fragments, nil) }
 
-func (s sent) append(dst []byte, keys *modern.Keys) []byte {
+func (s sent) append(dst []byte, keys *modern.KeySource) []byte {
 	op := s.op
 	for i, f := range s.fragments {
 		dst = modern.AppendFrame(dst, i == len(s.fragments)-1, op, f, keys.Next())
@@ -88,7 +88,7 @@ func messages() (all []sent) {
 
 // What is appended is what another implementation reads.
 func TestAppendFrameGorilla(t *testing.T) {
-	var keys modern.Keys
+	var keys modern.KeySource
 	var stream []byte
 	for _, s := range messages() {
 		stream = s.append(stream, &keys)
@@ -121,7 +121,7 @@ func TestAppendFrameGorilla(t *testing.T) {
 
 // And it is what the Scanner reads.
 func TestAppendFrameScan(t *testing.T) {
-	var keys modern.Keys
+	var keys modern.KeySource
 	for _, s := range messages() {
 		stream := s.append(nil, &keys)
 		var want []event

@@ -48,7 +48,7 @@ func benchmarkScan(b *testing.B, s *modern.Scanner, frame []byte) {
 
 func BenchmarkAppendFrame(b *testing.B) {
 	payloads(b, func(b *testing.B, payload []byte) {
-		var keys modern.Keys
+		var keys modern.KeySource
 		var dst []byte
 		for b.Loop() {
 			dst = modern.AppendFrame(dst[:0], true, modern.Text, payload, keys.Next())
@@ -65,7 +65,7 @@ func BenchmarkMask(b *testing.B) {
 }
 
 func BenchmarkKeys(b *testing.B) {
-	var keys modern.Keys
+	var keys modern.KeySource
 	b.ReportAllocs()
 	for b.Loop() {
 		keys.Next()

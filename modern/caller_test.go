@@ -76,8 +76,8 @@ func (c *caller) event(e event) { c.got.events = append(c.got.events, e) }
 
 func (c *caller) takePiece(tok modern.Token) {
 	c.Helper()
-	if c.s.Idle() != tok.Last {
-		c.Fatalf("idle %v after a piece of which last is %v", c.s.Idle(), tok.Last)
+	if c.s.AtBoundary() != tok.Last {
+		c.Fatalf("idle %v after a piece of which last is %v", c.s.AtBoundary(), tok.Last)
 	}
 	c.message = append(c.message, tok.Data...)
 	if c.inside = !tok.Last; c.inside {
@@ -99,8 +99,8 @@ func (c *caller) takePiece(tok modern.Token) {
 
 func (c *caller) takeControl(tok modern.Token) {
 	c.Helper()
-	if !tok.Last || len(tok.Data) > modern.MaxControl || c.s.Idle() == c.inside {
-		c.Fatalf("control frame %+v, idle %v, inside %v", tok, c.s.Idle(), c.inside)
+	if !tok.Last || len(tok.Data) > modern.MaxControl || c.s.AtBoundary() == c.inside {
+		c.Fatalf("control frame %+v, idle %v, inside %v", tok, c.s.AtBoundary(), c.inside)
 	}
 	switch tok.Opcode {
 	case modern.Ping:
@@ -141,6 +141,6 @@ func (c *caller) failed(err error) {
 			c.Fatalf("after an error: %+v, %d, %v, offset %d", tok, n, again, c.s.Offset())
 		}
 	}
-	c.event(event{Ev: "fail", Code: e.Code, Reason: string(e.Reason)})
+	c.event(event{Ev: "fail", Code: e.Code, Reason: e.Reason()})
 	c.got.state = "failed"
 }

@@ -10,10 +10,7 @@ const (
 	UnsupportedData uint16 = 1003
 	NoStatus        uint16 = 1005 // never on the wire: a Close frame without code
 	InvalidPayload  uint16 = 1007
-	PolicyViolation uint16 = 1008
 	TooBig          uint16 = 1009
-	InternalError   uint16 = 1011
-	TryAgainLater   uint16 = 1013
 )
 
 // ParseClose splits the payload of a Close frame, which a Scanner has checked;

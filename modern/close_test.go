@@ -35,7 +35,7 @@ func TestSendable(t *testing.T) {
 func TestCodesAreSendable(t *testing.T) {
 	for _, code := range []uint16{
 		modern.NormalClosure, modern.GoingAway, modern.ProtocolFailure, modern.UnsupportedData, modern.InvalidPayload,
-		modern.PolicyViolation, modern.TooBig, modern.InternalError, modern.TryAgainLater,
+		modern.TooBig,
 	} {
 		if !modern.Sendable(code) {
 			t.Errorf("%d is not", code)
@@ -43,6 +43,18 @@ func TestCodesAreSendable(t *testing.T) {
 	}
 	if modern.Sendable(modern.NoStatus) {
 		t.Errorf("%d is", modern.NoStatus)
+	}
+}
+
+// The codes are those of the registry.
+func TestCodes(t *testing.T) {
+	for want, code := range map[uint16]uint16{
+		1000: modern.NormalClosure, 1001: modern.GoingAway, 1002: modern.ProtocolFailure, 1003: modern.UnsupportedData,
+		1005: modern.NoStatus, 1007: modern.InvalidPayload, 1009: modern.TooBig,
+	} {
+		if code != want {
+			t.Errorf("got %d, want %d", code, want)
+		}
 	}
 }
 

@@ -12,22 +12,31 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
-
-	"github.com/gorilla/websocket"
 )
 
-// maxAnswer bounds the head of a backend's answer.
-const maxAnswer = 64 << 10
+// maxResponseHead bounds the head of a backend's answer.
+const maxResponseHead = 64 << 10
 
 // A Dialer opens connections to one backend.
 type Dialer struct {
-	// Address is host:port.
+	// Address is host:port, or unix: and the path of a socket.
 	Address string
 	// TLS is nil for a plain connection. Its ServerName must be set (or
 	// InsecureSkipVerify): it is not taken from Address.
 	TLS *tls.Config
+	// Connected, if set, is called after each attempt to connect, with nil or a *DialError.
+	Connected func(error)
+	// Control, if set, sets the options of each socket before it connects, its
+	// keep-alive among them (net.Dialer.Control).
+	Control func(network, address string, socket syscall.RawConn) error
+	// Open, if set, returns a connection in the place of a socket to Address.
+	Open func(context.Context) (net.Conn, error)
+	// Wrap, if set, returns what is to be used in the place of each socket, below
+	// TLS.
+	Wrap func(net.Conn) net.Conn
 }
 
 // A Request is what the opening handshake towards the backend takes over from
@@ -44,6 +53,16 @@ type Request struct {
 	// Protocols are the subprotocols that Dial offers. Forward offers those in
 	// Header.
 	Protocols []string
+
+	// Head, if set, is shown the head of the request as it is sent, and that of the
+	// response as it was received. It must not keep them.
+	Head func(sent bool, head []byte)
+}
+
+func (r *Request) show(sent bool, head []byte) {
+	if r.Head != nil {
+		r.Head(sent, head)
+	}
 }
 
 // A Backend is an open connection to a backend.
@@ -60,30 +79,61 @@ type Backend struct {
 // body of a refusal can be read until the context's deadline, or until another
 // that is set with its SetReadDeadline.
 func (d *Dialer) Dial(ctx context.Context, r Request) (*Backend, error) {
-	return d.open(ctx, r, handshake)
+	offer := newOffer(r.Protocols)
+	return d.open(ctx, func(conn net.Conn) (*Backend, error) { return handshake(conn, r, offer, r.Header, SpellFields(offer)) })
 }
 
-// open connects and has the handshake done while the context lasts.
-func (d *Dialer) open(ctx context.Context, r Request, handshake func(net.Conn, Request) (*Backend, error)) (*Backend, error) {
+// Send connects and sends an opening handshake that is not RFC 6455's. If the backend
+// responds with 101, check reads the response to its end; its errors are returned as
+// they are, but those of the connection as a *DialError. Of the Backend it sets Conn,
+// Rest and Header. The other errors are those of Dial.
+func (d *Dialer) Send(ctx context.Context, request []byte, check func(*bufio.Reader) error) (*Backend, error) {
+	return d.open(ctx, func(conn net.Conn) (*Backend, error) { return send(conn, request, check) })
+}
+
+func send(conn net.Conn, request []byte, check func(*bufio.Reader) error) (*Backend, error) {
+	if _, err := conn.Write(request); err != nil {
+		return nil, dialError(BadResponse, err)
+	}
+	hc := &headConn{Conn: conn}
+	resp, err := http.ReadResponse(bufio.NewReaderSize(hc, 1024), nil)
+	if err != nil {
+		return nil, dialError(BadResponse, err)
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		return nil, refused(hc)
+	}
+	br := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(hc.buf), conn), len(hc.buf))
+	if err := check(br); err != nil {
+		if errors.As(err, new(interface{ Reason() string })) {
+			return nil, err
+		}
+		return nil, dialError(BadResponse, err)
+	}
+	rest, _ := br.Peek(br.Buffered())
+	return &Backend{Conn: conn, Rest: bytes.Clone(rest), Header: resp.Header}, nil
+}
+
+// open connects and calls handshake, which must end when the context does.
+func (d *Dialer) open(ctx context.Context, handshake func(net.Conn) (*Backend, error)) (*Backend, error) {
 	conn, err := d.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	deadline, _ := ctx.Deadline()
-	conn.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	b, err := handshake(conn, r)
+	b, err := handshake(conn)
 	if !stop() && err == nil {
 		err = dialError(Unreachable, ctx.Err())
 	}
 	if refused := new(RefusedError); errors.As(err, &refused) {
+		deadline, _ := ctx.Deadline()
+		conn.SetDeadline(deadline)
 		return nil, err
 	}
 	if err != nil {
 		conn.Close()
 		return nil, cancelled(ctx, err)
 	}
-	conn.SetDeadline(time.Time{})
 	return b, nil
 }
 
@@ -92,9 +142,12 @@ func (d *Dialer) open(ctx context.Context, r Request, handshake func(net.Conn, R
 func (d *Dialer) Connect(ctx context.Context) (net.Conn, error) {
 	conn, err := d.connect(ctx)
 	if err != nil {
-		return nil, cancelled(ctx, dialError(Unreachable, err))
+		err = cancelled(ctx, dialError(Unreachable, err))
 	}
-	return conn, nil
+	if d.Connected != nil {
+		d.Connected(err)
+	}
+	return conn, err
 }
 
 // connect does not use DialTCP, which would spare a literal address the way
@@ -102,9 +155,26 @@ func (d *Dialer) Connect(ctx context.Context) (net.Conn, error) {
 // kernel searches long for a port when most of them are in TIME_WAIT.
 func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
 	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1}}
-	conn, err := dialer.DialContext(ctx, "tcp", d.Address)
-	if err != nil || d.TLS == nil {
-		return conn, err
+	if d.Control != nil {
+		dialer = net.Dialer{KeepAlive: -1, Control: d.Control}
+	}
+	network, address := "tcp", d.Address
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		network, address = "unix", path
+	}
+	open := d.Open
+	if open == nil {
+		open = func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, network, address) }
+	}
+	conn, err := open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if d.Wrap != nil {
+		conn = d.Wrap(conn)
+	}
+	if d.TLS == nil {
+		return conn, nil
 	}
 	secure := tls.Client(conn, d.TLS)
 	if err := secure.HandshakeContext(ctx); err != nil {
@@ -114,67 +184,18 @@ func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
 	return secure, nil
 }
 
-// handshake is gorilla's, on a connection that shows it the head of the answer
-// and nothing else. Gorilla does not see the context: it would set the deadline
-// anew on a connection that a cancellation has just ended.
-func handshake(conn net.Conn, r Request) (*Backend, error) {
-	hc := &headConn{Conn: conn, target: r.Target, request: make([]byte, 0, 1024)}
-	dialer := websocket.Dialer{
-		NetDialContext:  func(context.Context, string, string) (net.Conn, error) { return hc, nil },
-		Subprotocols:    r.Protocols,
-		ReadBufferSize:  1024,
-		WriteBufferSize: 16, // gorilla writes only the request, past this buffer
-	}
-	header := r.Header.Clone()
-	if header == nil {
-		header = http.Header{}
-	}
-	header.Set("Host", r.Host)
-	if _, ok := header["User-Agent"]; !ok {
-		header["User-Agent"] = []string{""} // or Go adds its own
-	}
-	_, resp, err := dialer.DialContext(context.Background(), "ws://backend/", header)
-	switch {
-	case err == nil:
-		return accepted(hc, resp, r)
-	case resp == nil:
-		return nil, dialError(BadAnswer, err)
-	case resp.StatusCode != http.StatusSwitchingProtocols:
-		return nil, refused(hc)
-	case errors.Is(err, websocket.ErrBadHandshake):
-		return nil, &DialError{Reason: BadAnswer, Err: errWrongFields}
-	}
-	return nil, &DialError{Reason: UnofferedExtension, Err: err} // permessage-deflate, which gorilla looks into
-}
-
-var errWrongFields = errors.New("one of Upgrade, Connection and Sec-WebSocket-Accept is wrong")
-
-// accepted checks what gorilla leaves to its caller.
-func accepted(hc *headConn, resp *http.Response, r Request) (*Backend, error) {
-	if ext := resp.Header["Sec-Websocket-Extensions"]; len(ext) > 0 {
-		return nil, &DialError{Reason: UnofferedExtension, Err: fmt.Errorf("%.64q", ext)}
-	}
-	selected := resp.Header["Sec-Websocket-Protocol"]
-	if len(selected) > 1 || len(selected) == 1 && !slices.Contains(r.Protocols, selected[0]) {
-		return nil, &DialError{Reason: UnofferedSubprotocol, Err: fmt.Errorf("%.64q", selected)}
-	}
-	return &Backend{
-		Conn:     hc.Conn,
-		Rest:     bytes.Clone(hc.buf[hc.head:]),
-		Header:   resp.Header,
-		Protocol: resp.Header.Get("Sec-Websocket-Protocol"),
-	}, nil
-}
-
 // refused reads the head once more, now with the body behind it.
 func refused(hc *headConn) error {
 	br := bufio.NewReader(io.MultiReader(bytes.NewReader(hc.buf), hc.Conn))
 	resp, err := http.ReadResponse(br, nil)
 	if err != nil {
-		return dialError(BadAnswer, err)
+		return dialError(BadResponse, err)
 	}
 	if resp.StatusCode < 100 {
-		return &DialError{Reason: BadAnswer, Err: fmt.Errorf("status %q", resp.Status)}
+		return &DialError{BadResponse, fmt.Errorf("status %q", resp.Status)}
+	}
+	if err := RepairNames(resp.Header); err != nil {
+		return &DialError{BadResponse, err}
 	}
 	resp.Body = refusalBody{resp.Body, hc.Conn}
 	return &RefusedError{Response: resp}
@@ -191,7 +212,7 @@ func (b refusalBody) SetReadDeadline(t time.Time) error { return b.conn.SetReadD
 
 // dialError tells a timeout, and the want of our own resources, from other
 // causes.
-func dialError(otherwise Reason, err error) error {
+func dialError(otherwise string, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
 		otherwise = DialTimeout
 	}
@@ -200,71 +221,35 @@ func dialError(otherwise Reason, err error) error {
 			otherwise = Exhausted
 		}
 	}
-	return &DialError{Reason: otherwise, Err: err}
+	return &DialError{otherwise, err}
 }
 
-// cancelled tells what a cancellation brought about, which looks like a timeout
-// or a broken connection, from what went wrong by itself.
+// cancelled replaces err with Cancelled if ctx was cancelled: the cancellation itself
+// looks like a timeout or a broken connection.
 func cancelled(ctx context.Context, err error) error {
 	if cause := ctx.Err(); errors.Is(cause, context.Canceled) {
-		return &DialError{Reason: Cancelled, Err: cause}
+		return &DialError{Cancelled, cause}
 	}
 	return err
 }
 
-// A headConn is the connection to a backend as gorilla's Dialer sees it: it
-// sends the request target as the client spelt it, which a url.URL may not
-// keep, and it ends where the head of the answer ends, so that nothing behind
-// the head is lost in gorilla's buffer.
+// A headConn is the connection to a backend while the head of the answer is read: it
+// ends where the head ends, so that nothing behind it is lost in a buffer.
 type headConn struct {
 	net.Conn
-	target  string
-	request []byte // not sent yet
-	buf     []byte
-	head    int // end of the head in buf; 0 until it is complete
-	given   int
-}
-
-// Write keeps the request until its answer is asked for.
-func (c *headConn) Write(p []byte) (int, error) {
-	c.request = append(c.request, p...)
-	return len(p), nil
-}
-
-// WriteByte and WriteString are there for net/http, which would put a buffer in
-// front of a Writer without them.
-func (c *headConn) WriteByte(b byte) error {
-	c.request = append(c.request, b)
-	return nil
-}
-
-// WriteString is Write for a string.
-func (c *headConn) WriteString(s string) (int, error) {
-	c.request = append(c.request, s...)
-	return len(s), nil
-}
-
-// send puts the target into the request line and sends the request.
-func (c *headConn) send() error {
-	request := c.request
-	c.request = nil
-	line := bytes.Index(request, []byte("\r\n"))
-	_, err := c.Conn.Write(slices.Replace(request, 0, max(line, 0), fmt.Appendf(nil, "GET %s HTTP/1.1", c.target)...))
-	return err
+	asked Request
+	buf   []byte
+	head  int // end of the head in buf; 0 until it is complete
+	given int
 }
 
 func (c *headConn) Read(p []byte) (int, error) {
-	if c.request != nil {
-		if err := c.send(); err != nil {
-			return 0, err
-		}
-	}
 	for c.head == 0 {
-		if len(c.buf) >= maxAnswer {
-			return 0, fmt.Errorf("the head of the answer is longer than %d bytes", maxAnswer)
+		if len(c.buf) >= maxResponseHead {
+			return 0, fmt.Errorf("the head of the answer is longer than %d bytes", maxResponseHead)
 		}
 		c.buf = slices.Grow(c.buf, 1024)
-		n, err := c.Conn.Read(c.buf[len(c.buf):min(cap(c.buf), maxAnswer)])
+		n, err := c.Conn.Read(c.buf[len(c.buf):min(cap(c.buf), maxResponseHead)])
 		c.buf = c.buf[:len(c.buf)+n]
 		c.findHead()
 		if err != nil && c.head == 0 {
@@ -290,6 +275,7 @@ func (c *headConn) findHead() {
 		_, status, _ := bytes.Cut(c.buf, []byte(" "))
 		if !bytes.HasPrefix(status, []byte("1")) || bytes.HasPrefix(status, []byte("101")) {
 			c.head = end
+			c.asked.show(false, c.buf[:end])
 			return
 		}
 		c.buf = c.buf[end:]
@@ -312,6 +298,3 @@ func HeadEnd(b []byte) int {
 		}
 	}
 }
-
-// Close leaves the connection open: a refusal's body is still to be read.
-func (c *headConn) Close() error { return nil }

@@ -54,7 +54,7 @@ func TestDialTimeout(t *testing.T) {
 				defer cancel()
 				_, err := open(&test.d, ctx, request)
 				var e *modern.DialError
-				if !errors.As(err, &e) || e.Reason != modern.DialTimeout || e.Status() != http.StatusGatewayTimeout {
+				if !errors.As(err, &e) || e.Reason() != modern.DialTimeout || e.Status() != http.StatusGatewayTimeout {
 					t.Errorf("got %v", err)
 				}
 			})

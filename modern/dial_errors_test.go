@@ -15,34 +15,33 @@ import (
 // badAnswers end the dialling for the reason given, with the words in the
 // error.
 var badAnswers = map[string]struct {
-	reason modern.Reason
+	reason string
 	answer string
 	words  string
 }{
-	"accept-wrong":         {modern.BadAnswer, swap(answer101, "{accept}", "AAAAAAAAAAAAAAAAAAAAAAAAAAA="), "Accept"},
-	"accept-missing":       {modern.BadAnswer, swap(answer101, "Sec-WebSocket-Accept: {accept}\r\n", ""), "Accept"},
-	"upgrade-missing":      {modern.BadAnswer, swap(answer101, "Upgrade: websocket\r\n", ""), "Upgrade"},
-	"upgrade-other":        {modern.BadAnswer, swap(answer101, "websocket", "h2c"), "Upgrade"},
-	"connection-missing":   {modern.BadAnswer, swap(answer101, "Connection: Upgrade\r\n", ""), "Connection"},
-	"connection-close":     {modern.BadAnswer, swap(answer101, "Connection: Upgrade", "Connection: close"), "Connection"},
+	"accept-wrong":         {modern.BadResponse, swap(answer101, "{accept}", "AAAAAAAAAAAAAAAAAAAAAAAAAAA="), "Accept"},
+	"accept-missing":       {modern.BadResponse, swap(answer101, "Sec-WebSocket-Accept: {accept}\r\n", ""), "Accept"},
+	"upgrade-missing":      {modern.BadResponse, swap(answer101, "Upgrade: websocket\r\n", ""), "Upgrade"},
+	"upgrade-other":        {modern.BadResponse, swap(answer101, "websocket", "h2c"), "Upgrade"},
+	"connection-missing":   {modern.BadResponse, swap(answer101, "Connection: Upgrade\r\n", ""), "Connection"},
+	"connection-close":     {modern.BadResponse, swap(answer101, "Connection: Upgrade", "Connection: close"), "Connection"},
 	"extension":            {modern.UnofferedExtension, plus(answer101, "Sec-WebSocket-Extensions: x-webkit-deflate-frame"), "x-webkit-deflate-frame"},
 	"extension-deflate":    {modern.UnofferedExtension, plus(answer101, "Sec-WebSocket-Extensions: permessage-deflate"), ""},
 	"extension-parameters": {modern.UnofferedExtension, plus(answer101, "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover"), "permessage-deflate"},
 	"subprotocol":          {modern.UnofferedSubprotocol, plus(answer101, "Sec-WebSocket-Protocol: other"), "other"},
 	"subprotocol-case":     {modern.UnofferedSubprotocol, plus(answer101, "Sec-WebSocket-Protocol: Chat"), "Chat"},
-	"subprotocol-empty":    {modern.UnofferedSubprotocol, plus(answer101, "Sec-WebSocket-Protocol: "), ""},
 	"subprotocols":         {modern.UnofferedSubprotocol, plus(answer101, "Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Protocol: superchat"), "superchat"},
 	"subprotocol-list":     {modern.UnofferedSubprotocol, plus(answer101, "Sec-WebSocket-Protocol: chat, superchat"), "chat, superchat"},
 	"subprotocol-long":     {modern.UnofferedSubprotocol, plus(answer101, "Sec-WebSocket-Protocol: "+strings.Repeat("a", 60_000)), strings.Repeat("a", 64)},
-	"not-http":             {modern.BadAnswer, "SSH-2.0-OpenSSH_9.9\r\n\r\n", "malformed"},
-	"status-below-100":     {modern.BadAnswer, "HTTP/1.1 099 None\r\nContent-Length: 0\r\n\r\n", "99"},
-	"not-a-status":         {modern.BadAnswer, "HTTP/1.1 abc\r\n\r\n", "malformed"},
-	"not-a-field":          {modern.BadAnswer, swap(answer101, "Upgrade: websocket", "Upgrade websocket"), "malformed"},
-	"nothing":              {modern.BadAnswer, "", "EOF after 0 bytes"},
-	"end-in-head":          {modern.BadAnswer, answer101[:20], "EOF after 20 bytes"},
-	"end-after-interim":    {modern.BadAnswer, "HTTP/1.1 100 Continue\r\n\r\n", "EOF"},
-	"long-head":            {modern.BadAnswer, plus(answer101, "A: "+strings.Repeat("a", 66_000)), "longer than 65536 bytes"},
-	"endless-head":         {modern.BadAnswer, "HTTP/1.1 404 Not Found\r\n" + strings.Repeat("A: b\r\n", 100_000), "longer than 65536 bytes"},
+	"not-http":             {modern.BadResponse, "SSH-2.0-OpenSSH_9.9\r\n\r\n", "malformed"},
+	"status-below-100":     {modern.BadResponse, "HTTP/1.1 099 None\r\nContent-Length: 0\r\n\r\n", "99"},
+	"not-a-status":         {modern.BadResponse, "HTTP/1.1 abc\r\n\r\n", "malformed"},
+	"not-a-field":          {modern.BadResponse, swap(answer101, "Upgrade: websocket", "Upgrade websocket"), "malformed"},
+	"nothing":              {modern.BadResponse, "", "EOF after 0 bytes"},
+	"end-in-head":          {modern.BadResponse, answer101[:20], "EOF after 20 bytes"},
+	"end-after-interim":    {modern.BadResponse, "HTTP/1.1 100 Continue\r\n\r\n", "EOF"},
+	"long-head":            {modern.BadResponse, plus(answer101, "A: "+strings.Repeat("a", 66_000)), "longer than 65536 bytes"},
+	"endless-head":         {modern.BadResponse, "HTTP/1.1 404 Not Found\r\n" + strings.Repeat("A: b\r\n", 100_000), "longer than 65536 bytes"},
 }
 
 func TestDialBadAnswers(t *testing.T) {

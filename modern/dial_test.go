@@ -152,7 +152,7 @@ func TestDialCuts(t *testing.T) {
 	noLeaks(t)
 	server := serveHTTP(t, true, nil)
 	answer := "HTTP/1.1 103 Early Hints\r\n\r\n" + answer101 + frames
-	size := len(answer) - len("{accept}") + len(modern.Accept(""))
+	size := len(answer) - len("{accept}") + len(modern.AcceptKey(""))
 	cut := make(chan int, 1)
 	address := serve(t, func(conn net.Conn) {
 		conn = tls.Server(conn, server.TLS)

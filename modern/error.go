@@ -1,42 +1,43 @@
 package modern
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"os"
 )
 
-// A Reason is a word for what was wrong, the same in errors, logs and metrics.
-type Reason string
-
-// Reasons of a ProtocolError: which rule of RFC 6455 a peer broke.
+// Reasons of a ProtocolError: words for the rule of RFC 6455 that a peer broke, the
+// same in errors, logs and metrics.
 const (
-	ReservedBits           Reason = "rsv"
-	ReservedOpcode         Reason = "opcode"
-	WrongMask              Reason = "mask"
-	FragmentedControl      Reason = "fragmented-control"
-	ControlTooLong         Reason = "control-too-long"
-	UnexpectedContinuation Reason = "unexpected-continuation"
-	ExpectedContinuation   Reason = "expected-continuation"
-	NonMinimalLength       Reason = "non-minimal-length"
-	LengthMSB              Reason = "length-msb"
-	MessageTooBig          Reason = "message-too-big"
-	CloseOneByte           Reason = "close-1-byte"
-	CloseCode              Reason = "close-code"
-	CloseReasonUTF8        Reason = "close-reason-utf8"
+	ReservedBits           = "rsv"
+	ReservedOpcode         = "opcode"
+	WrongMask              = "mask"
+	FragmentedControl      = "fragmented-control"
+	ControlTooLong         = "control-too-long"
+	UnexpectedContinuation = "unexpected-continuation"
+	ExpectedContinuation   = "expected-continuation"
+	NonMinimalLength       = "non-minimal-length"
+	LengthMSB              = "length-msb"
+	MessageTooBig          = "message-too-big"
+	CloseOneByte           = "close-1-byte"
+	CloseCode              = "close-code"
+	CloseReasonUTF8        = "close-reason-utf8"
 )
 
 // Reasons of a DialError.
 const (
-	Unreachable          Reason = "backend-unreachable"
-	Exhausted            Reason = "out-of-resources"
-	DialTimeout          Reason = "backend-timeout"
-	Cancelled            Reason = "dial-cancelled"
-	BadAnswer            Reason = "backend-bad-answer"
-	UnofferedExtension   Reason = "backend-extension"
-	UnofferedSubprotocol Reason = "backend-subprotocol"
+	Unreachable          = "backend-unreachable"
+	Exhausted            = "out-of-resources"
+	DialTimeout          = "backend-timeout"
+	Cancelled            = "dial-cancelled"
+	BadResponse          = "backend-bad-answer"
+	UnofferedExtension   = "backend-extension"
+	UnofferedSubprotocol = "backend-subprotocol"
 )
 
-var sentences = map[Reason]string{
+var descriptions = map[string]string{
 	ReservedBits:           "a reserved bit is set though no extension was negotiated (RFC 6455 section 5.2)",
 	ReservedOpcode:         "a frame has a reserved opcode (RFC 6455 section 5.2)",
 	WrongMask:              "a client's frame is not masked, or a server's is (RFC 6455 section 5.1)",
@@ -54,48 +55,71 @@ var sentences = map[Reason]string{
 	Exhausted:              "this machine has no file descriptor or no port left for a connection to the backend",
 	DialTimeout:            "the backend did not complete its opening handshake in time",
 	Cancelled:              "the dialling was given up, most likely because the client left",
-	BadAnswer:              "the backend's answer is none of HTTP, breaks off, or is a 101 that does not fit the request (RFC 6455 section 4.1)",
+	BadResponse:            "the backend's response is not valid HTTP, is truncated, or is a 101 that does not match the request (RFC 6455 section 4.1)",
 	UnofferedExtension:     "the backend selected an extension that was not offered (RFC 6455 section 4.1)",
 	UnofferedSubprotocol:   "the backend selected a subprotocol that was not offered (RFC 6455 section 4.1)",
 }
 
-// Sentence says what the reason means. It is empty for a word that is none of
-// this package's.
-func (r Reason) Sentence() string { return sentences[r] }
+// Describe says what a reason of this package means. It is empty for any other
+// word.
+func Describe(reason string) string { return descriptions[reason] }
 
-// A ProtocolError is a stream of frames that cannot be read on.
+// A ProtocolError ends a stream of frames that cannot be read any further.
 type ProtocolError struct {
-	Reason Reason
 	Code   uint16 // for the Close frame that answers it
 	Offset int64  // of the frame at fault, from the first frame on
+	reason string
 }
+
+// Reason is the word for what is wrong, one of the constants.
+func (e *ProtocolError) Reason() string { return e.reason }
+
+// Description says what the reason means.
+func (e *ProtocolError) Description() string { return Describe(e.reason) }
 
 func (e *ProtocolError) Error() string {
-	return fmt.Sprintf("frame at offset %d: %s (%s)", e.Offset, e.Reason.Sentence(), e.Reason)
+	return fmt.Sprintf("frame at offset %d: %s (%s)", e.Offset, e.Description(), e.reason)
 }
 
-// A DialError is a backend that cannot be connected to, or did not answer the
-// opening handshake with HTTP, or with a 101 that is none.
+// A DialError is a backend that cannot be connected to, or whose response to the
+// opening handshake is not valid HTTP or not a valid 101.
 type DialError struct {
-	Reason Reason
-	Err    error // the cause, if there is one
+	reason string
+	cause  error
 }
+
+// Reason is the word for what is wrong, one of the constants.
+func (e *DialError) Reason() string { return e.reason }
+
+// Description says what the reason means.
+func (e *DialError) Description() string { return Describe(e.reason) }
 
 func (e *DialError) Error() string {
-	s := fmt.Sprintf("dial backend: %s (%s)", e.Reason.Sentence(), e.Reason)
-	if e.Err != nil {
-		s += ": " + e.Err.Error()
+	if op := new(net.OpError); errors.As(e.cause, &op) && op.Op == "dial" && op.Addr != nil {
+		return fmt.Sprintf("dial backend: %s: %v (%s)", op.Addr, rootCause(op.Err), e.reason)
+	}
+	s := fmt.Sprintf("dial backend: %s (%s)", e.Description(), e.reason)
+	if e.cause != nil {
+		s += ": " + e.cause.Error()
 	}
 	return s
 }
 
-// Unwrap returns the cause.
-func (e *DialError) Unwrap() error { return e.Err }
+// rootCause drops the name of the system call that failed.
+func rootCause(err error) error {
+	if call := new(os.SyscallError); errors.As(err, &call) {
+		return call.Err
+	}
+	return err
+}
 
-// Status is the HTTP status that a gateway answers with: 504 for a timeout, 503
-// for want of its own resources, 502 for the rest.
+// Unwrap returns the cause, nil if there is none.
+func (e *DialError) Unwrap() error { return e.cause }
+
+// Status is the HTTP status with which a gateway responds: 504 for a timeout, 503
+// if its own resources are exhausted, else 502.
 func (e *DialError) Status() int {
-	switch e.Reason {
+	switch e.reason {
 	case DialTimeout:
 		return http.StatusGatewayTimeout
 	case Exhausted:
@@ -104,7 +128,7 @@ func (e *DialError) Status() int {
 	return http.StatusBadGateway
 }
 
-// A RefusedError is a backend that answered the opening handshake with a
+// A RefusedError is a backend that responded to the opening handshake with a
 // status other than 101. Its Response is whole: the body reads from the
 // backend's connection and must be closed.
 type RefusedError struct{ Response *http.Response }

@@ -6,29 +6,32 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/ws76/ws76/modern"
 )
 
 // reason is the word of an error of this package, empty for any other.
-func reason(err error) modern.Reason {
+func reason(err error) string {
 	var protocol *modern.ProtocolError
 	var dial *modern.DialError
 	switch {
 	case errors.As(err, &protocol):
-		return protocol.Reason
+		return protocol.Reason()
 	case errors.As(err, &dial):
-		return dial.Reason
+		return dial.Reason()
 	}
 	return ""
 }
 
 // produce has for every Reason something that brings it about.
-var produce = map[modern.Reason]func(*testing.T) error{
+var produce = map[string]func(*testing.T) error{
 	modern.ReservedBits:           scanning("rsv1-without-extension"),
 	modern.ReservedOpcode:         scanning("opcode-3"),
 	modern.WrongMask:              scanning("mask-missing"),
@@ -42,7 +45,7 @@ var produce = map[modern.Reason]func(*testing.T) error{
 	modern.CloseOneByte:           scanning("close-1-byte"),
 	modern.CloseCode:              scanning("close-999"),
 	modern.CloseReasonUTF8:        scanning("close-bad-utf8-reason"),
-	modern.BadAnswer:              answered("accept-wrong"),
+	modern.BadResponse:            answered("accept-wrong"),
 	modern.UnofferedExtension:     answered("extension"),
 	modern.UnofferedSubprotocol:   answered("subprotocol"),
 	modern.Unreachable: func(t *testing.T) error {
@@ -100,13 +103,13 @@ func TestReasons(t *testing.T) {
 	if len(words) < 18 {
 		t.Fatalf("%d reasons, want at least 18", len(words))
 	}
-	seen := map[modern.Reason]bool{}
+	seen := map[string]bool{}
 	for _, r := range words {
 		if seen[r] {
 			t.Errorf("%s: two constants", r)
 		}
 		seen[r] = true
-		sentence := r.Sentence()
+		sentence := modern.Describe(r)
 		if sentence == "" || strings.HasSuffix(sentence, ".") || strings.ToUpper(sentence[:1]) == sentence[:1] {
 			t.Errorf("%s: sentence %q", r, sentence)
 		}
@@ -121,13 +124,13 @@ func TestReasons(t *testing.T) {
 	if len(produce) != len(seen) {
 		t.Errorf("%d reasons produced, want %d", len(produce), len(seen))
 	}
-	if got := modern.Reason("other").Sentence(); got != "" {
+	if got := modern.Describe("other"); got != "" {
 		t.Errorf("a word of nobody's: %q", got)
 	}
 }
 
 // reasons reads the constants out of the source, where none can be forgotten.
-func reasons(t *testing.T) (words []modern.Reason) {
+func reasons(t *testing.T) (words []string) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "error.go", nil, 0)
 	if err != nil {
@@ -138,15 +141,16 @@ func reasons(t *testing.T) (words []modern.Reason) {
 		if !ok {
 			return true
 		}
-		if kind, ok := spec.Type.(*ast.Ident); !ok || kind.Name != "Reason" {
-			return false
-		}
 		for _, value := range spec.Values {
-			word, err := strconv.Unquote(value.(*ast.BasicLit).Value)
+			literal, ok := value.(*ast.BasicLit)
+			if !ok {
+				return false // a table
+			}
+			word, err := strconv.Unquote(literal.Value)
 			if err != nil {
 				t.Fatal(err)
 			}
-			words = append(words, modern.Reason(word))
+			words = append(words, word)
 		}
 		return false
 	})
@@ -160,13 +164,17 @@ func TestErrorText(t *testing.T) {
 		want string
 	}{
 		{
-			&modern.ProtocolError{Reason: modern.MessageTooBig, Code: modern.TooBig, Offset: 65537},
+			modern.NewProtocolError(modern.MessageTooBig, modern.TooBig, 65537),
 			"frame at offset 65537: a message is larger than the limit (message-too-big)",
 		},
-		{&modern.DialError{Reason: modern.Unreachable}, "dial backend: the backend cannot be connected to (backend-unreachable)"},
+		{modern.NewDialError(modern.Unreachable, nil), "dial backend: the backend cannot be connected to (backend-unreachable)"},
 		{
-			&modern.DialError{Reason: modern.Unreachable, Err: cause},
+			modern.NewDialError(modern.Unreachable, cause),
 			"dial backend: the backend cannot be connected to (backend-unreachable): reset",
+		},
+		{
+			modern.NewDialError(modern.Unreachable, &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}),
+			"dial backend: 127.0.0.1:1: connection refused (backend-unreachable)",
 		},
 		{&modern.RefusedError{Response: &http.Response{Status: "404 Not Found"}}, "dial backend: refused with 404 Not Found"},
 	} {
@@ -174,7 +182,7 @@ func TestErrorText(t *testing.T) {
 			t.Errorf("got  %s\nwant %s", got, test.want)
 		}
 	}
-	if err := (&modern.DialError{Err: cause}); !errors.Is(err, cause) {
+	if err := modern.NewDialError("", cause); !errors.Is(err, cause) {
 		t.Errorf("%v does not unwrap", err)
 	}
 }
@@ -188,7 +196,7 @@ func TestDialErrorStatus(t *testing.T) {
 		case modern.Exhausted:
 			want = http.StatusServiceUnavailable
 		}
-		if got := (&modern.DialError{Reason: r}).Status(); got != want {
+		if got := modern.NewDialError(r, nil).Status(); got != want {
 			t.Errorf("%s: got %d, want %d", r, got, want)
 		}
 	}

@@ -78,8 +78,8 @@ func ExampleAppendClose() {
 }
 
 // The example of RFC 6455 section 1.3.
-func ExampleAccept() {
-	fmt.Println(modern.Accept("dGhlIHNhbXBsZSBub25jZQ=="))
+func ExampleAcceptKey() {
+	fmt.Println(modern.AcceptKey("dGhlIHNhbXBsZSBub25jZQ=="))
 	// Output:
 	// s3pPLMBiTxaQ9kYGzzhZRbK+xOo=
 }

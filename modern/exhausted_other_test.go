@@ -11,5 +11,5 @@ import (
 
 // dialWithoutDescriptors is what it is on Linux.
 func dialWithoutDescriptors(*testing.T, string) error {
-	return &modern.DialError{Reason: modern.Exhausted, Err: syscall.EMFILE}
+	return modern.NewDialError(modern.Exhausted, syscall.EMFILE)
 }

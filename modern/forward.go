@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha1"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -20,26 +22,34 @@ import (
 // to use. A 101 that the client must not accept (RFC 6455 section 4.1) is a
 // *DialError; the other errors are those of Dial.
 func (d *Dialer) Forward(ctx context.Context, r Request) (*Backend, error) {
-	return d.open(ctx, r, forward)
+	return d.open(ctx, func(conn net.Conn) (*Backend, error) { return handshake(conn, r, r.Header, SpellFields(r.Header)) })
 }
 
-func forward(conn net.Conn, r Request) (*Backend, error) {
+// handshake sends a request with the fields and holds the answer against the offer,
+// which is among them.
+func handshake(conn net.Conn, r Request, offer http.Header, fields ...http.Header) (*Backend, error) {
 	var request bytes.Buffer
-	fmt.Fprintf(&request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n", r.Target, r.Host)
-	r.Header.Write(&request)
+	request.WriteString("GET " + r.Target + " HTTP/1.1\r\nHost: " + r.Host + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n")
+	for _, h := range fields {
+		h.Write(&request)
+	}
 	request.WriteString("\r\n")
 	if _, err := conn.Write(request.Bytes()); err != nil {
-		return nil, dialError(BadAnswer, err)
+		return nil, dialError(BadResponse, err)
 	}
-	hc := &headConn{Conn: conn}
+	r.show(true, request.Bytes())
+	hc := &headConn{Conn: conn, asked: r}
 	resp, err := http.ReadResponse(bufio.NewReaderSize(hc, 1024), nil)
 	if err != nil {
-		return nil, dialError(BadAnswer, err)
+		return nil, dialError(BadResponse, err)
 	}
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		return nil, refused(hc)
 	}
-	if err := checkSelection(r.Header, resp.Header); err != nil {
+	if err := RepairNames(resp.Header); err != nil {
+		return nil, &DialError{BadResponse, err}
+	}
+	if err := checkSelection(offer, resp.Header); err != nil {
 		return nil, err
 	}
 	return &Backend{
@@ -50,20 +60,37 @@ func forward(conn net.Conn, r Request) (*Backend, error) {
 	}, nil
 }
 
+// newOffer returns the Sec-WebSocket fields of a client of our own.
+func newOffer(protocols []string) http.Header {
+	var nonce [16]byte
+	rand.Read(nonce[:])
+	offer := http.Header{
+		"Sec-Websocket-Version": {"13"},
+		"Sec-Websocket-Key":     {base64.StdEncoding.EncodeToString(nonce[:])},
+	}
+	if len(protocols) > 0 {
+		offer["Sec-Websocket-Protocol"] = []string{strings.Join(protocols, ", ")}
+	}
+	return offer
+}
+
+var errWrongFields = errors.New("one of Upgrade, Connection and Sec-WebSocket-Accept is wrong")
+
 // checkSelection holds a 101 against what was offered.
 func checkSelection(offer, answer http.Header) error {
 	if !websocket.IsWebSocketUpgrade(&http.Request{Header: answer}) ||
-		answer.Get("Sec-Websocket-Accept") != Accept(offer.Get("Sec-Websocket-Key")) {
-		return &DialError{Reason: BadAnswer, Err: errWrongFields}
+		answer.Get("Sec-Websocket-Accept") != AcceptKey(offer.Get("Sec-Websocket-Key")) {
+		return &DialError{BadResponse, errWrongFields}
 	}
+	dropEmpty(answer)
 	selected := answer["Sec-Websocket-Protocol"]
 	if len(selected) > 1 || len(selected) == 1 && !slices.Contains(elements(offer["Sec-Websocket-Protocol"]), selected[0]) {
-		return &DialError{Reason: UnofferedSubprotocol, Err: fmt.Errorf("%.64q", selected)}
+		return &DialError{UnofferedSubprotocol, fmt.Errorf("%.64q", selected)}
 	}
 	offered := elements(offer["Sec-Websocket-Extensions"])
 	for _, ext := range elements(answer["Sec-Websocket-Extensions"]) {
 		if !slices.Contains(offered, ext) {
-			return &DialError{Reason: UnofferedExtension, Err: fmt.Errorf("%.64q", ext)}
+			return &DialError{UnofferedExtension, fmt.Errorf("%.64q", ext)}
 		}
 	}
 	return nil
@@ -82,9 +109,50 @@ func elements(values []string) (names []string) {
 	return names
 }
 
-// Accept is the Sec-WebSocket-Accept that answers a Sec-WebSocket-Key (RFC 6455
+// dropEmpty removes the fields of a 101 that select nothing, which some servers send.
+func dropEmpty(h http.Header) {
+	for _, name := range []string{"Sec-Websocket-Extensions", "Sec-Websocket-Protocol"} {
+		if strings.TrimSpace(strings.Join(h[name], "")) == "" {
+			delete(h, name)
+		}
+	}
+}
+
+// RepairNames removes the space between a name and its colon in the fields of a response,
+// which net/http keeps as a part of the name and would not send on (RFC 9112 section
+// 5.1). It refuses a response whose framing fields are spelt so, because net/http has
+// read another end of it, and any other space in a name.
+func RepairNames(h http.Header) error {
+	for name, values := range h {
+		repaired := http.CanonicalHeaderKey(strings.TrimRight(name, " "))
+		switch {
+		case !strings.Contains(name, " "):
+			continue
+		case strings.Contains(repaired, " "), repaired == "Content-Length", repaired == "Transfer-Encoding":
+			return fmt.Errorf("the response has a field name with a space: %.64q", name)
+		}
+		delete(h, name)
+		h[repaired] = append(h[repaired], values...)
+	}
+	return nil
+}
+
+// SpellFields returns a copy of h whose Sec-WebSocket fields are spelt as in RFC 6455,
+// because some clients and backends compare names with their case.
+func SpellFields(h http.Header) http.Header {
+	out := make(http.Header, len(h)+1)
+	for name, values := range h {
+		if rest, ok := strings.CutPrefix(name, "Sec-Websocket-"); ok {
+			name = "Sec-WebSocket-" + rest
+		}
+		out[name] = values
+	}
+	return out
+}
+
+// AcceptKey returns the Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455
 // section 4.2.2).
-func Accept(key string) string {
+func AcceptKey(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }

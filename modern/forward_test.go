@@ -19,10 +19,10 @@ func TestForwardRequest(t *testing.T) {
 	mustOpen(t, (*modern.Dialer).Forward, d, r)
 	want := "GET /demo HTTP/1.1\r\nHost: backend.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Origin: http://example.com\r\n" +
-		"Sec-Websocket-Extensions: permessage-deflate; client_max_window_bits\r\n" +
-		"Sec-Websocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
-		"Sec-Websocket-Protocol: chat, superchat\r\n" +
-		"Sec-Websocket-Version: 13\r\n\r\n"
+		"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n" +
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+		"Sec-WebSocket-Protocol: chat, superchat\r\n" +
+		"Sec-WebSocket-Version: 13\r\n\r\n"
 	if got := <-heads; got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
@@ -38,7 +38,7 @@ func TestForwardSelections(t *testing.T) {
 	for id, test := range map[string]struct {
 		offered  http.Header
 		selected string
-		want     modern.Reason
+		want     string
 	}{
 		"extension":             {http.Header{ext: {"permessage-deflate"}}, ext + ": permessage-deflate", ""},
 		"extension-parameters":  {http.Header{ext: {"permessage-deflate; client_max_window_bits"}}, ext + ": permessage-deflate; server_no_context_takeover", ""},
@@ -80,7 +80,7 @@ func TestForwardSelections(t *testing.T) {
 
 // The example of RFC 6455 section 1.3.
 func TestAccept(t *testing.T) {
-	if got, want := modern.Accept("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="; got != want {
+	if got, want := modern.AcceptKey("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

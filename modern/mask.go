@@ -10,24 +10,24 @@ import (
 // A Key masks the payload of one frame (RFC 6455 section 5.3).
 type Key [4]byte
 
-// NewKey returns a key from crypto/rand. For one frame after the other, Keys
+// NewKey returns a key from crypto/rand. For one frame after the other, KeySource
 // cost less.
 func NewKey() (key Key) {
 	rand.Read(key[:])
 	return key
 }
 
-// Keys hands out masking keys: the key stream of AES-256 in counter mode, whose
+// KeySource hands out masking keys: the key stream of AES-256 in counter mode, whose
 // own key comes from crypto/rand, and no part of it twice. The zero value is ready;
 // it must not be copied, nor used by two goroutines at once.
-type Keys struct {
+type KeySource struct {
 	stream cipher.Stream
 	batch  [512]byte
 	left   int
 }
 
 // Next returns a fresh key.
-func (k *Keys) Next() (key Key) {
+func (k *KeySource) Next() (key Key) {
 	if k.left == 0 {
 		k.refill()
 	}
@@ -36,7 +36,7 @@ func (k *Keys) Next() (key Key) {
 	return key
 }
 
-func (k *Keys) refill() {
+func (k *KeySource) refill() {
 	if k.stream == nil {
 		k.seed()
 	}
@@ -45,7 +45,7 @@ func (k *Keys) refill() {
 	k.left = len(k.batch)
 }
 
-func (k *Keys) seed() {
+func (k *KeySource) seed() {
 	var seed [32 + aes.BlockSize]byte
 	rand.Read(seed[:])
 	block, err := aes.NewCipher(seed[:32])
@@ -78,7 +78,7 @@ func Mask(dst, src []byte, key Key) {
 	}
 }
 
-// Rotate is the key as it applies n bytes further into the payload.
-func (k Key) Rotate(n int) Key {
+// rotate returns the key as it applies n bytes further into the payload.
+func (k Key) rotate(n int) Key {
 	return Key{k[n&3], k[(n+1)&3], k[(n+2)&3], k[(n+3)&3]}
 }

@@ -72,7 +72,7 @@ func TestKeyRotate(t *testing.T) {
 // Keys are random, so that a few of 100,000 agree: 1.2 pairs are to be
 // expected of 2^32 keys, 20 are less likely than a broken machine.
 func TestKeys(t *testing.T) {
-	var keys modern.Keys
+	var keys modern.KeySource
 	seen := map[modern.Key]bool{}
 	repeated := 0
 	for range 100_000 {
@@ -90,7 +90,7 @@ func TestKeys(t *testing.T) {
 // Every byte of a key takes every value, and none tells anything about the key
 // after it: of 10,000 it is the same in 39, give or take 6.
 func TestKeysUseAllBytes(t *testing.T) {
-	var keys modern.Keys
+	var keys modern.KeySource
 	var seen [4][256]bool
 	var same [4][4]int
 	before := keys.Next()
@@ -118,7 +118,7 @@ func TestKeysUseAllBytes(t *testing.T) {
 
 // Nobody's keys are anybody else's, from the first one on.
 func TestKeysDiffer(t *testing.T) {
-	var a, b modern.Keys
+	var a, b modern.KeySource
 	sources := map[string]func() modern.Key{"a": a.Next, "b": b.Next, "NewKey": modern.NewKey}
 	seen := map[[2]modern.Key]string{}
 	for id, next := range sources {
@@ -134,7 +134,7 @@ func TestKeysDiffer(t *testing.T) {
 }
 
 func TestMaskAllocatesNothing(t *testing.T) {
-	var keys modern.Keys
+	var keys modern.KeySource
 	buf := pattern(1000)
 	keys.Next()
 	if n := testing.AllocsPerRun(1000, func() { modern.Mask(buf, buf, keys.Next()) }); n != 0 {

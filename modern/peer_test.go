@@ -205,7 +205,7 @@ func accepting(answer, requestHead string) string {
 	if key == nil {
 		return answer
 	}
-	return strings.ReplaceAll(answer, "{accept}", modern.Accept(key[1]))
+	return strings.ReplaceAll(answer, "{accept}", modern.AcceptKey(key[1]))
 }
 
 // answering is a backend that answers every request alike.

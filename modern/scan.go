@@ -114,8 +114,8 @@ type Scanner struct {
 	err     *ProtocolError
 }
 
-// Idle reports whether the peer is between two messages.
-func (s *Scanner) Idle() bool { return s.message == 0 && s.left == 0 }
+// AtBoundary reports whether the peer is between two messages.
+func (s *Scanner) AtBoundary() bool { return s.message == 0 && s.left == 0 }
 
 // Offset is the number of bytes taken so far.
 func (s *Scanner) Offset() int64 { return s.offset }
@@ -157,19 +157,26 @@ func (s *Scanner) Scan(src []byte) (tok Token, n int, err error) {
 	return s.piece(piece), n + len(piece), nil
 }
 
-// short takes a whole unmasked text message of at most 125 bytes, which most
-// frames are and about which there is nothing to check; n is 0 for any other.
+// short takes a whole text message of at most 125 bytes, which most frames are and about
+// which there is nothing to check; n is 0 for any other.
 func (s *Scanner) short(src []byte) (tok Token, n int) {
-	if s.left > 0 || s.message != 0 || s.Server || len(src) < 2 || src[0] != finBit|byte(Text) {
+	if s.left > 0 || s.message != 0 || len(src) < 2 || src[0] != finBit|byte(Text) {
 		return tok, 0
 	}
-	length := int(src[1]) // with the mask bit, of no short frame
-	if length > MaxControl || len(src) < 2+length || s.MaxMessage > 0 && int64(length) > s.MaxMessage {
+	head, length := 2, int(src[1]) // with a wrong mask bit, of no short frame
+	if s.Server {
+		head, length = 6, length^maskBit
+	}
+	n = head + length
+	if length > MaxControl || len(src) < n || s.MaxMessage > 0 && int64(length) > s.MaxMessage {
 		return tok, 0
 	}
-	n = 2 + length
+	payload := src[head:n]
+	if s.Server {
+		Mask(payload, payload, Key(src[2:6]))
+	}
 	s.offset += int64(n)
-	return Token{Kind: Message, Opcode: Text, Data: src[2:n], Last: true}, n
+	return Token{Kind: Message, Opcode: Text, Data: payload, Last: true}, n
 }
 
 func (s *Scanner) begin(h Header) {
@@ -184,7 +191,7 @@ func (s *Scanner) begin(h Header) {
 func (s *Scanner) piece(piece []byte) Token {
 	if s.head.Masked {
 		Mask(piece, piece, s.head.Key)
-		s.head.Key = s.head.Key.Rotate(len(piece))
+		s.head.Key = s.head.Key.rotate(len(piece))
 	}
 	s.left -= uint64(len(piece))
 	s.offset += int64(len(piece))
@@ -277,7 +284,7 @@ func (s *Scanner) checkClose(payload []byte) error {
 	return nil
 }
 
-func (s *Scanner) fail(r Reason, code uint16) error {
-	s.err = &ProtocolError{Reason: r, Code: code, Offset: s.offset}
+func (s *Scanner) fail(reason string, code uint16) error {
+	s.err = &ProtocolError{Code: code, Offset: s.offset, reason: reason}
 	return s.err
 }

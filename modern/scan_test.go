@@ -38,7 +38,7 @@ func TestScanLimits(t *testing.T) {
 		id     string
 		limit  int64
 		src    string
-		reason modern.Reason
+		reason string
 		at     int64 // offset of the frame that fails
 	}{
 		{"below", 4, "\x81\x03abc", "", 0},
@@ -95,7 +95,7 @@ func TestScanHeaders(t *testing.T) {
 			for _, server := range []bool{false, true} {
 				for _, inside := range []bool{false, true} {
 					fin, op := b0&0x80 != 0, b0&0x0f
-					var want modern.Reason
+					var want string
 					switch {
 					case b0&0x70 != 0:
 						want = modern.ReservedBits
@@ -230,7 +230,7 @@ func TestScanAliases(t *testing.T) {
 	}
 }
 
-func TestScannerIdle(t *testing.T) {
+func TestScannerAtBoundary(t *testing.T) {
 	for _, test := range []struct {
 		src  string
 		idle bool
@@ -249,8 +249,8 @@ func TestScannerIdle(t *testing.T) {
 	} {
 		var s modern.Scanner
 		scan(t, &s, [][]byte{[]byte(test.src)})
-		if s.Idle() != test.idle {
-			t.Errorf("%x: idle %v, want %v", test.src, s.Idle(), test.idle)
+		if s.AtBoundary() != test.idle {
+			t.Errorf("%x: idle %v, want %v", test.src, s.AtBoundary(), test.idle)
 		}
 	}
 }

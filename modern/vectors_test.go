@@ -65,7 +65,7 @@ func (v received) check(t testing.TB) {
 	known := func(word string, words ...string) {
 		t.Helper()
 		if !slices.Contains(words, word) {
-			t.Fatalf("%s: %q is none of %q", v.ID, word, words)
+			t.Fatalf("%s: %q is not one of %q", v.ID, word, words)
 		}
 	}
 	known(v.Role, "server", "client")

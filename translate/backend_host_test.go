@@ -23,7 +23,7 @@ func TestBackendHost(t *testing.T) {
 		{"app:80", &tls.Config{}, "app:80"},
 	} {
 		g := New(Options{Backend: modern.Dialer{Address: tt.address, TLS: tt.tls}})
-		if got := g.backendHost(&http.Request{Host: "client.example"}); got != tt.want {
+		if got := g.rules.Host(&http.Request{Host: "client.example"}); got != tt.want {
 			t.Errorf("%s, TLS %t: %q, want %q", tt.address, tt.tls != nil, got, tt.want)
 		}
 	}

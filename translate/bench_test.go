@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ws76/ws76/legacy"
+	"github.com/ws76/ws76/translate"
 )
 
 // BenchmarkBridge carries messages through an open connection on loopback, one
@@ -70,8 +71,8 @@ func (r *rig) steady() (*client, *backendConn) {
 }
 
 // roundTrip carries one message up and one down.
-func roundTrip(t testing.TB, size int) func() {
-	c, b := newRig(t).steady()
+func roundTrip(t testing.TB, size int, changes ...func(*translate.Options)) func() {
+	c, b := newRig(t, changes...).steady()
 	up, down := []byte(hixie(noise(size))), []byte(text(noise(size)))
 	buf := make([]byte, 2*size+64)
 	return func() {
@@ -90,6 +91,27 @@ func BenchmarkRoundTrip(b *testing.B) {
 	for _, size := range []int{32, 1 << 10} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			pass := roundTrip(b, size)
+			b.ReportAllocs()
+			for b.Loop() {
+				pass()
+			}
+		})
+	}
+}
+
+// ignored is an Observer that does nothing with what it is shown.
+type ignored struct{}
+
+func (i ignored) Handshake(*translate.Exchange) translate.Tap { return i }
+func (ignored) Bytes(translate.Side, bool, []byte)            {}
+func (ignored) Closed(translate.End, translate.Damage)        {}
+
+// BenchmarkObserver is a round trip that nobody observes, beside one that is shown to
+// somebody. BenchmarkUntapped of relay is the difference that the first pays.
+func BenchmarkObserver(b *testing.B) {
+	for name, o := range map[string]translate.Observer{"off": nil, "on": ignored{}} {
+		b.Run(name, func(b *testing.B) {
+			pass := roundTrip(b, 32, func(options *translate.Options) { options.Observer = o })
 			b.ReportAllocs()
 			for b.Loop() {
 				pass()

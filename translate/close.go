@@ -2,9 +2,11 @@ package translate
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/ws76/ws76/legacy"
 	"github.com/ws76/ws76/modern"
+	"github.com/ws76/ws76/translate/internal/codec"
 )
 
 // A Side is where an end came from.
@@ -23,36 +25,40 @@ type End struct {
 	Reason Reason
 	Err    error // what was read or happened, if the reason does not say it all
 
-	gone  bool   // the client has ended TCP: there is nobody to say goodbye to
-	code  uint16 // of the Close frame to the backend; 0 = none
-	clean bool   // the client gets FF 00, if it is one of -76 and between messages
+	half  Side   // who ended TCP first, in a tunnel: what the other still sends is for it
+	gone  bool   // By has ended TCP, or its connection broke: there is nobody to say goodbye to
+	code  uint16 // of the Close frame to the side of RFC 6455; 0 = none
+	clean bool   // the side of -76 gets FF 00, if it is between messages
 }
 
 // endings is what each end says to the other side, and to its own.
 //
-// The client learns no code: it has FF 00 for an orderly end, and the bare end
+// A side of -76 learns no code: it has FF 00 for an orderly end, and the bare end
 // of TCP for any other. A page sees the difference as wasClean.
 var endings = map[Reason]struct {
 	code  uint16
 	clean bool
 }{
-	ClientClosed:                  {modern.NormalClosure, true},
-	ClientGone:                    {modern.GoingAway, false},
-	ClientCut:                     {modern.GoingAway, false},
-	ClientSlow:                    {modern.GoingAway, false},
-	BackendGone:                   {0, false},
-	BackendSlow:                   {modern.GoingAway, false},
-	BackendSilent:                 {modern.GoingAway, false},
-	InvalidUTF8:                   {modern.InvalidPayload, false},
-	BinaryMessage:                 {modern.UnsupportedData, true},
-	Idle:                          {modern.GoingAway, true},
-	ShuttingDown:                  {modern.GoingAway, true},
-	Reason(legacy.MessageTooBig):  {modern.TooBig, true},
-	Reason(legacy.SkipTooBig):     {modern.ProtocolFailure, false},
-	Reason(legacy.LengthOverflow): {modern.ProtocolFailure, false},
-	Reason(legacy.Key3Timeout):    {modern.GoingAway, false},
-	Reason(legacy.Key3Missing):    {modern.GoingAway, false},
-	ClientLeft:                    {modern.GoingAway, false},
+	ClientClosed:          {modern.NormalClosure, true},
+	ClientGone:            {modern.GoingAway, false},
+	ClientCut:             {modern.GoingAway, false},
+	ClientSlow:            {modern.GoingAway, false},
+	ClientSilent:          {modern.GoingAway, false},
+	BackendClosed:         {modern.NormalClosure, true},
+	BackendGone:           {modern.GoingAway, false},
+	BackendSlow:           {modern.GoingAway, false},
+	BackendSilent:         {modern.GoingAway, false},
+	InvalidUTF8:           {modern.InvalidPayload, false},
+	InvalidBase64:         {modern.InvalidPayload, false},
+	BinaryMessage:         {modern.UnsupportedData, true},
+	Idle:                  {modern.GoingAway, true},
+	ShuttingDown:          {modern.GoingAway, true},
+	legacy.MessageTooBig:  {modern.TooBig, true},
+	legacy.SkipTooBig:     {modern.ProtocolFailure, false},
+	legacy.LengthOverflow: {modern.ProtocolFailure, false},
+	legacy.Key3Timeout:    {modern.GoingAway, false},
+	legacy.Key3Missing:    {modern.GoingAway, false},
+	ClientLeft:            {modern.GoingAway, false},
 }
 
 // endFor is the end by a side for a reason of the table.
@@ -61,30 +67,37 @@ func endFor(by Side, r Reason, err error) End {
 	return End{By: by, Reason: r, Err: err, code: e.code, clean: e.clean}
 }
 
-// clientEnd is the end by a client that has closed TCP, or whose connection broke.
-func clientEnd(r Reason, err error) End {
-	e := endFor(ByClient, r, err)
-	e.gone = true
-	return e
-}
-
-// endByError is the end that a transducer found. A broken rule of RFC 6455 says
-// its code itself, and a Close frame is answered with its own.
-func endByError(err error) End {
+// endByError is the end that the codec for what a side sends found. A broken rule of
+// RFC 6455 says its code itself, and a Close frame is answered with its own.
+func endByError(by Side, err error) End {
 	var frame *legacy.FrameError
 	var protocol *modern.ProtocolError
-	var closed *closeError
+	var closed *codec.CloseError
 	switch {
-	case errors.Is(err, errClientClose):
-		return endFor(ByClient, ClientClosed, nil)
+	case errors.Is(err, codec.ErrClose):
+		return endFor(by, closedBy[by], nil)
 	case errors.As(err, &frame):
-		return endFor(ByClient, Reason(frame.Reason), err)
+		return endFor(by, Reason(frame.Reason()), err)
 	case errors.As(err, &closed):
-		return End{By: ByBackend, Reason: BackendClosed, Err: err, code: closed.code, clean: true}
+		return End{By: by, Reason: closedBy[by], Err: fmt.Errorf("the %s %w", by, closed), code: closed.Code, clean: true}
 	case errors.As(err, &protocol):
-		return End{By: ByBackend, Reason: Reason(protocol.Reason), Err: err, code: protocol.Code, clean: protocol.Code == modern.TooBig}
-	case errors.Is(err, errBinary):
-		return endFor(ByBackend, BinaryMessage, nil)
+		return End{By: by, Reason: Reason(protocol.Reason()), Err: err, code: protocol.Code, clean: protocol.Code == modern.TooBig}
+	case errors.Is(err, codec.ErrBinary):
+		return endFor(by, BinaryMessage, nil)
+	case errors.Is(err, codec.ErrBase64):
+		return endFor(by, InvalidBase64, nil)
 	}
-	return endFor(ByBackend, InvalidUTF8, nil)
+	return endFor(by, InvalidUTF8, nil)
 }
+
+// closedBy are the reasons of closing handshakes.
+var closedBy = map[Side]Reason{ByClient: ClientClosed, ByBackend: BackendClosed}
+
+// endedBy are the reasons of tunnels that end without a Close frame.
+var endedBy = map[Side]Reason{ByClient: ClientEnded, ByBackend: BackendEnded}
+
+// slowBy are the reasons of ends by a side that takes nothing.
+var slowBy = map[Side]Reason{ByClient: ClientSlow, ByBackend: BackendSlow}
+
+// silentBy are the reasons of ends by a side that does not answer a Ping.
+var silentBy = map[Side]Reason{ByClient: ClientSilent, ByBackend: BackendSilent}

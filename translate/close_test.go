@@ -62,6 +62,7 @@ func inPieces(first, seen, rest string) func(*rig, *client, *backendConn) {
 func shutsDown(r *rig, _ *client, _ *backendConn) { go r.gw.Shutdown(context.Background()) }
 
 func limited(o *translate.Options)   { o.Limits.Message = 8 }
+func asClose(o *translate.Options)   { o.Binary = translate.BinaryClose }
 func asText(o *translate.Options)    { o.Binary = translate.BinaryText }
 func last(frames ...string) []string { return append([]string{text("last")}, frames...) }
 
@@ -139,10 +140,11 @@ var backendEndings = []ending{
 	{id: "utf8-surrogate", act: backendSays(text("\xed\xa0\x80")), bye: bye(1007), reason: translate.InvalidUTF8},
 	{id: "utf8-incomplete", act: inPieces("\x01\x04part", "\x00part", "\x80\x01\xc3"), bye: bye(1007), reason: translate.InvalidUTF8},
 	{id: "utf8-late", act: inPieces("\x01\x04part", "\x00part", "\x80\x01\xff"), bye: bye(1007), reason: translate.InvalidUTF8},
-	{id: "binary", act: backendSays(text("last") + "\x82\x03abc"), down: "\x00last\xff", bye: bye(1003), clean: true, reason: translate.BinaryMessage},
-	{id: "binary-fragment", act: backendSays("\x02\x01a"), bye: bye(1003), clean: true, reason: translate.BinaryMessage},
-	{id: "binary-empty", act: backendSays("\x82\x00"), bye: bye(1003), clean: true, reason: translate.BinaryMessage},
+	{id: "binary", options: asClose, act: backendSays(text("last") + "\x82\x03abc"), down: "\x00last\xff", bye: bye(1003), clean: true, reason: translate.BinaryMessage},
+	{id: "binary-fragment", options: asClose, act: backendSays("\x02\x01a"), bye: bye(1003), clean: true, reason: translate.BinaryMessage},
+	{id: "binary-empty", options: asClose, act: backendSays("\x82\x00"), bye: bye(1003), clean: true, reason: translate.BinaryMessage},
 	{id: "binary-no-text", options: asText, act: backendSays("\x82\x02\xc3\x28"), bye: bye(1003), clean: true, reason: translate.BinaryMessage},
+	{id: "binary-no-text-in-two-reads", options: asText, act: inPieces("\x82\x05part", "", "\xff"), bye: bye(1003), clean: true, reason: translate.BinaryMessage},
 	{id: "binary-no-text-late", options: asText, act: inPieces("\x02\x04part", "\x00part", "\x80\x01\xff"), bye: bye(1003), reason: translate.BinaryMessage},
 	{id: "too-big", options: limited, act: backendSays(text("last") + "\x81\x09"), down: "\x00last\xff", bye: bye(1009), clean: true, reason: "message-too-big"},
 	{id: "too-big-fragment", options: limited, act: inPieces("\x01\x05hello", "\x00hello", "\x80\x04"), bye: bye(1009), reason: "message-too-big"},

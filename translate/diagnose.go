@@ -1,148 +1,76 @@
 package translate
 
 import (
-	"bytes"
-	"errors"
+	"cmp"
 	"net/http"
-	"strings"
-	"sync"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/ws76/ws76/legacy"
+	"github.com/ws76/ws76/translate/internal/diagnosis"
+	"github.com/ws76/ws76/translate/internal/relay"
+	"github.com/ws76/ws76/translate/proxies"
 )
 
-// A Fault is what a proxy on the way did to a handshake.
-type Fault string
+// Damage is what a proxy on the way did to an opening handshake; the zero Damage is none.
+type Damage = diagnosis.Damage
 
-// The faults.
-const (
-	Held      Fault = "held"      // key3 never followed the head of the 101
-	Lost      Fault = "lost"      // what followed was not key3, or the client dropped the connection over it
-	Stripped  Fault = "stripped"  // Upgrade or Connection was removed
-	Rewritten Fault = "rewritten" // Host or scheme was changed, so the client drops the Location
-)
-
-var faultSentences = map[Fault]string{
-	Held:      "key3 never came: a proxy on the way holds back what no header announces, even after the 101",
-	Lost:      "the client dropped the connection right after the 101: a proxy on the way probably lost key3",
-	Stripped:  "the handshake came without Upgrade or Connection: a proxy on the way removes them",
-	Rewritten: "the client dropped the connection right after the 101, whose Location does not match its Origin: a proxy on the way changes Host or hides TLS",
-}
-
-// A front is a kind of proxy that stands before us.
-type front string
-
-// fingerprint guesses the front by what it puts into requests.
-func fingerprint(r *http.Request, head []byte) front {
-	via := strings.ToLower(strings.Join(r.Header["Via"], ","))
-	for _, name := range []front{"varnish", "squid", "caddy", "haproxy", "apache"} {
-		if strings.Contains(via, string(name)) {
-			return name
+// diagnose counts a fault and logs what to change.
+func (g *Gateway) diagnose(what diagnosis.Diagnosis, proxy, client string) Damage {
+	damage := what.By(proxy)
+	g.count(func(s *Stats) {
+		if what.Proven {
+			count(&s.Faults, what.Fault)
+		} else {
+			count(&s.Doubts, what.Fault)
 		}
+	})
+	if !g.diagnoses.Due(what) {
+		return damage
 	}
-	switch {
-	case r.Header.Get("X-Varnish") != "":
-		return "varnish"
-	case r.Header.Get("X-Forwarded-Server") != "":
-		return "apache"
-	case r.Header.Get("X-Host") != "":
-		return "lighttpd"
-	case bytes.Contains(head, []byte("\r\nconnection: ")):
-		return "haproxy" // spells all names in lower case
-	case bytes.Contains(head, []byte("\r\nSec-Websocket-")):
-		return "go" // spells names as net/http does
-	case r.Header.Get("X-Real-Ip") != "" || r.Header.Get("Connection") == "upgrade":
-		return "nginx"
+	level, message := hclog.Warn, "handshake damaged on the way"
+	if !what.Proven {
+		level, message = hclog.Info, "handshake may have been damaged on the way"
 	}
-	return ""
+	g.logger.Log(level, message, "fault", string(what.Fault), "proxy", cmp.Or(proxy, "unknown"), "client", client,
+		"meaning", damage.Meaning, "change", damage.Change)
+	return damage
 }
 
-// diagnoses warns of each fault at most once a minute.
-type diagnoses struct {
-	mu   sync.Mutex
-	last map[Fault]time.Time
-}
-
-func (d *diagnoses) due(f Fault) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if t, ok := d.last[f]; ok && time.Since(t) < time.Minute {
-		return false
-	}
-	if d.last == nil {
-		d.last = map[Fault]time.Time{}
-	}
-	d.last[f] = time.Now()
-	return true
-}
-
-// diagnose counts a fault and says what to change.
-func (g *Gateway) diagnose(f Fault, by front, client string) {
-	g.mu.Lock()
-	count(&g.stats.Faults, f)
-	g.mu.Unlock()
-	if !g.diagnoses.due(f) {
-		return
-	}
-	name := string(by)
-	if by == "" {
-		name = "unknown"
-	}
-	g.logger.Warn("handshake damaged on the way", "fault", string(f), "front", name, "client", client,
-		"meaning", faultSentences[f], "change", RecipeFor(string(by)).against(f))
-}
-
-// stripped reports whether a request that Detect does not take for an opening
-// handshake was one when the client sent it.
-func stripped(r *http.Request, err error) bool {
-	var handshake *legacy.HandshakeError
-	if errors.As(err, &handshake) {
-		return handshake.Reason == legacy.UpgradeMissing
-	}
-	return r.Header.Get("Sec-Websocket-Version") != "" && r.Header.Get("Sec-Websocket-Key") != ""
-}
-
-// suspicion is what a -76 client's end would mean if it came at once.
-type suspicion struct {
-	front     front
-	rewritten bool // Location and Origin disagree
-}
-
-func (t *translated) suspect() suspicion {
-	return suspicion{
-		front:     fingerprint(t.r, rawHead(t.r)),
-		rewritten: !sameOrigin(t.Origin, t.gw.location(t.r, t.Resource)),
+// diagnoseRequest is diagnose for a connection that does not come about.
+func (g *Gateway) diagnoseRequest(r *http.Request, fault proxies.Fault, proven bool) {
+	damage := g.diagnose(diagnosis.Diagnosis{Fault: fault, Proven: proven}, routeOf(r).Proxy, r.RemoteAddr)
+	if x := exchangeOf(r); x != nil {
+		x.Damage = damage
 	}
 }
 
-// sameOrigin reports whether a page of the origin opened the location's own
-// host, which most pages do.
-func sameOrigin(origin, location string) bool {
-	scheme, host, _ := strings.Cut(origin, "://")
-	wsScheme, rest, _ := strings.Cut(location, "://")
-	wsHost, _, _ := strings.Cut(rest, "/")
-	return strings.EqualFold(host, wsHost) && (scheme == "https") == (wsScheme == "wss")
+// diagnoseAborted looks at a handshake that ended before key3 came.
+func (g *Gateway) diagnoseAborted(r *http.Request, reason Reason) {
+	switch reason {
+	case legacy.Key3Timeout:
+		g.diagnoseRequest(r, proxies.Held, true)
+	case legacy.Key3Missing:
+		g.diagnoseRequest(r, proxies.Lost, g.diagnoses.Proven(routeOf(r), g.rules.ClientOf(r).String(), g.registry.talks))
+	}
 }
 
-// promptly is how soon after the 101 a client drops a connection that its own
-// checks of the handshake reject.
-const promptly = time.Second
+func routeOf(r *http.Request) diagnosis.Route { return diagnosis.RouteOf(r, rawHead(r)) }
 
-// dropped decides, when a bridge is over, whether the client rejected its
-// handshake: it left promptly and never sent a message, or what it sent did
-// not begin like one.
-func (b *bridge) dropped(e *End) (f Fault, damaged bool) {
-	u, ok := b.up.tr.(*up)
-	if !ok || b.dialect != legacy.Hixie76 || e.By != ByClient || u.messages > 0 || b.suspicion.front == "" {
-		return "", false
+// diagnoseClosed looks at the end of a connection.
+func (g *Gateway) diagnoseClosed(c *conn, e *End) Damage {
+	if c.dialect != legacy.Hixie76 || c.route.Proxy == "" {
+		return Damage{}
 	}
-	switch {
-	case u.skipped > 0, e.Reason == ClientCut:
-		return Lost, true
-	case e.Reason != ClientGone || time.Since(b.since) > promptly:
-		return "", false
-	case b.suspicion.rewritten:
-		return Rewritten, true
+	if messages, _ := c.pair.Counts(relay.Client); messages > 0 {
+		g.diagnoses.Worked(c.route)
+		return Damage{}
 	}
-	return Lost, true
+	end := diagnosis.Departure{Skipped: c.summary.Skipped > 0, Cut: e.Reason == ClientCut, Gone: e.Reason == ClientGone, After: time.Since(c.since), Misplaced: c.misplaced}
+	fault := end.Fault()
+	if e.By != ByClient || fault == "" {
+		return Damage{}
+	}
+	return g.diagnose(diagnosis.Diagnosis{Fault: fault, Proven: g.diagnoses.Proven(c.route, c.client.String(), g.registry.talks)}, c.route.Proxy, c.remote)
 }

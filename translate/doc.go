@@ -3,7 +3,7 @@
 //
 //	client                            ws76                              backend
 //	-76 / -75 ──► legacy.Handshake ──► ┌────────┐ ◄── modern.Dialer ──► RFC 6455
-//	                                   │ bridge │
+//	                                   │  Pair  │
 //	        00 text FF  ► ► ► ► ► ► ►  │   up   │  ► ► ►  masked frames
 //	        00 text FF  ◄ ◄ ◄ ◄ ◄ ◄ ◄  │  down  │  ◄ ◄ ◄  frames
 //	                                   └────────┘
@@ -11,11 +11,31 @@
 // The backend answers first: until its 101 the client sees only HTTP, after
 // it the client gets the 101 of its own dialect.
 //
-// A bridge is two pumps, one for each direction. A pump waits until its source
-// is readable without holding a buffer, takes one from a pool, reads what there
-// is, hands it to a transducer, writes the result once, gives the buffer back.
-// The transducers (up.go, down.go, text.go) are pure: bytes in, bytes out, cut
-// anywhere, a few dozen bytes of state.
+// A relay.Pair (internal/relay) carries the bytes, in two flows. A flow waits until
+// its source is readable without holding a buffer, takes one from a pool, reads what
+// there is, hands it to a codec, writes the result once, gives the buffer back. The
+// session (session.go) decides what happens when: it is pure, and has one table for
+// all ends. The codecs (internal/codec) are pure: bytes in, bytes out, cut anywhere, a
+// few dozen bytes of state.
+//
+// The rooms, none of which knows the Gateway:
+//
+//	checks      what is wrong with a request, before anybody is asked
+//	admission   who may come in, and when all have left
+//	opening     opening handshakes: what the backend is asked, what the client is answered
+//	response    refusals, ws76's own and the backend's, as HTTP
+//	plain       plain HTTP, one backend connection for one client's
+//	forward     what the backend is told about a client: forwarding fields, Host
+//	rawhead     request heads as they were received, which net/http does not keep
+//	codec       messages of one dialect to those of another
+//	relay       two sockets and what flows between them
+//	diagnosis   proxies that damage handshakes; package proxies has what is known of them
+//	census      who came, and what they carried
+//	redact      what the log must not have of a head
+//
+// Read next: gateway.go, where each request takes one of three ways; handshake.go, an
+// opening handshake from top to bottom; session.go, what happens when and how it ends;
+// registry.go, Shutdown.
 //
 // What holds, each with a test:
 //
@@ -24,7 +44,8 @@
 //  2. The head of a -76 answer never waits for key3; no frame reaches the
 //     backend before the challenge response is out.
 //  3. key3 is never parsed as a request; a refused handshake is answered as
-//     HTTP, half-closed, drained, closed.
+//     HTTP, and its connection half-closed, drained and closed, or kept where the
+//     handshake was legal HTTP and nothing has come behind it.
 //  4. No 0xFF, no frame of a reserved type and no ill-formed UTF-8 goes inside
 //     a message to a legacy client; every frame to the backend is masked with
 //     an unpredictable key.
@@ -33,8 +54,10 @@
 //  6. Messages keep their order and arrive whole or not at all; one that
 //     cannot be finished is never passed off as complete.
 //  7. An end on one side always ends the other, in its own words, within a
-//     bounded time; what was accepted before is delivered before.
+//     bounded time; what was accepted before is delivered before, to readers of
+//     8 KiB/s too.
 //  8. Every refusal and every end has a Reason: the same word in the log, the
 //     metrics and the body of the refusal.
 //  9. Shutdown closes every connection in its dialect within its context.
+//  10. Two clients never share a backend connection.
 package translate

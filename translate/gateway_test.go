@@ -1,7 +1,6 @@
 package translate
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -24,12 +23,10 @@ func (c *closing) Close() error {
 // A backend may have refused a client that has left at the same time. Its
 // connection stayed open then.
 func TestRefusalForNobodyIsClosed(t *testing.T) {
-	ctx, leave := context.WithCancel(t.Context())
-	leave()
 	body := &closing{}
 	refused := &modern.RefusedError{Response: &http.Response{StatusCode: 401, Body: body}}
 	g := New(Options{})
-	g.notOpened(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil).WithContext(ctx), legacy.Hixie75, refused)
+	g.dialFailed(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), legacy.Hixie75, refused, true)
 	if !body.closed {
 		t.Error("the answer of the backend is not closed")
 	}

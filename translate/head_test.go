@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ws76/ws76/legacy"
+	"github.com/ws76/ws76/translate"
 )
 
 // A head of which the first part comes with the request before it is whole. It
@@ -31,6 +32,10 @@ func TestHeadBegunWithTheRequestBefore(t *testing.T) {
 				t.Fatalf("answer %+v, %v", resp, err)
 			}
 			c.say(later)
+			if id != "chunks" { // behind which no head is known
+				checkRefusal(t, c, 400, translate.AmbiguousFraming)
+				return
+			}
 			answerWhole(t, r)
 			if resp, err := http.ReadResponse(c.br, nil); err != nil || !resp.Close {
 				t.Errorf("answer %+v, %v; want one that ends the connection", resp, err)

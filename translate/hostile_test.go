@@ -14,6 +14,7 @@ import (
 
 // A head has a size and a time, and what is beyond is not read.
 func TestHeadLimits(t *testing.T) {
+	t.Parallel()
 	t.Run("large", func(t *testing.T) {
 		r := newRig(t)
 		c := r.dial()
@@ -109,6 +110,16 @@ func TestSkipLimit(t *testing.T) {
 	c.say("\x7f" + most + "\xff\x80\xc0\x80\x00" + most + "\x00still here\xff")
 	b.get(text("still here"))
 	c.say("\x80\xc0\x80\x01")
+	b.get(bye(1002))
+}
+
+// The limit is the one that is configured.
+func TestSkipLimitIsConfigured(t *testing.T) {
+	r := newRig(t, func(o *translate.Options) { o.Limits.Skip = 8 })
+	c, b := r.open(legacy.Hixie75)
+	c.say("\x80\x0812345678\x00still here\xff")
+	b.get(text("still here"))
+	c.say("\x80\x09")
 	b.get(bye(1002))
 }
 

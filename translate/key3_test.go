@@ -31,7 +31,7 @@ func TestKey3HeldBack(t *testing.T) {
 			l.backendGets("")
 			time.Sleep(time.Second / 2) // all of it within the timeout
 		}
-		if l.backend.unread() != len("\x81\x04more") {
+		if l.backend.Unread() != len("\x81\x04more") {
 			t.Error("what the backend says is read before the client's handshake is complete")
 		}
 		l.clientSays(labKey3[7:] + hello)
@@ -68,7 +68,7 @@ func TestKey3Never(t *testing.T) {
 		id, key3 string
 		leave    bool
 		after    time.Duration
-		reason   legacy.Reason
+		reason   string
 	}{
 		{"never", "", false, 3 * time.Second, legacy.Key3Timeout},
 		{"some", labKey3[:7], false, 3 * time.Second, legacy.Key3Timeout},
@@ -89,7 +89,7 @@ func TestKey3Never(t *testing.T) {
 				l.backendGets(closed1001)
 				l.after(test.after)
 				l.clientGets("")
-				if !l.client.ended() || !l.backend.ended() {
+				if !l.client.Ended() || !l.backend.Ended() {
 					t.Error("one side is open")
 				}
 				if n := l.gw.Stats().Refused[Refused{legacy.Hixie76, Reason(test.reason)}]; n != 1 {

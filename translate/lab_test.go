@@ -6,15 +6,14 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/ws76/ws76/legacy"
 	"github.com/ws76/ws76/modern"
+	"github.com/ws76/ws76/translate/internal/relay"
+	"github.com/ws76/ws76/translate/wiretest"
 )
 
 // The opening handshake of the draft's example.
@@ -32,171 +31,14 @@ const (
 	labDigest = "8jKS'y:G*Co,Wxa-"
 )
 
-// wireSize is how much of a wire's direction is under way at most.
-const wireSize = 256 << 10
-
-// A wire is one end of a connection in memory. Unlike net.Pipe it holds what is
-// written, ends each direction on its own, and resets like TCP when it is closed
-// with bytes unread: the other end loses what it has not read.
-type wire struct {
-	net.Conn // nil: what is not below panics
-	in, out  *flow
-}
-
-func newWire() (a, b *wire) {
-	there, back := newFlow(), newFlow()
-	return &wire{in: there, out: back}, &wire{in: back, out: there}
-}
-
-func (w *wire) Read(p []byte) (int, error)         { return w.in.read(p) }
-func (w *wire) Write(p []byte) (int, error)        { return w.out.write(p) }
-func (w *wire) CloseWrite() error                  { w.out.end(nil); return nil }
-func (w *wire) SetReadDeadline(t time.Time) error  { w.in.until(&w.in.readBy, t); return nil }
-func (w *wire) SetWriteDeadline(t time.Time) error { w.out.until(&w.out.writeBy, t); return nil }
-
-func (w *wire) SetDeadline(t time.Time) error {
-	w.SetReadDeadline(t)
-	return w.SetWriteDeadline(t)
-}
-
-func (w *wire) Close() error {
-	if w.in.leave() > 0 {
-		w.out.end(syscall.ECONNRESET)
-		return nil
-	}
-	return w.CloseWrite()
-}
-
-// A flow is one direction of a wire.
-type flow struct {
-	mu              sync.Mutex
-	moved           *sync.Cond
-	data            []byte
-	ended           bool  // by the end that writes
-	err             error // why, nil for a regular end
-	left            bool  // the end that reads is closed
-	readBy, writeBy time.Time
-}
-
-func newFlow() *flow {
-	f := &flow{}
-	f.moved = sync.NewCond(&f.mu)
-	return f
-}
-
-func (f *flow) read(p []byte) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for {
-		switch {
-		case f.left:
-			return 0, net.ErrClosed
-		case overdue(f.readBy):
-			return 0, os.ErrDeadlineExceeded
-		case f.err != nil:
-			return 0, f.err
-		case len(f.data) > 0:
-			n := copy(p, f.data)
-			f.data = f.data[n:]
-			f.moved.Broadcast()
-			return n, nil
-		case f.ended:
-			return 0, io.EOF
-		}
-		f.moved.Wait()
-	}
-}
-
-func (f *flow) write(p []byte) (n int, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for {
-		switch room := wireSize - len(f.data); {
-		case f.ended:
-			return n, net.ErrClosed
-		case f.left:
-			return n, syscall.EPIPE
-		case overdue(f.writeBy):
-			return n, os.ErrDeadlineExceeded
-		case n == len(p):
-			return n, nil
-		case room > 0:
-			m := min(room, len(p)-n)
-			f.data = append(f.data, p[n:n+m]...)
-			n += m
-			f.moved.Broadcast()
-			continue
-		}
-		f.moved.Wait()
-	}
-}
-
-func (f *flow) end(err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.ended {
-		f.ended, f.err = true, err
-	}
-	if err != nil {
-		f.data = nil
-	}
-	f.moved.Broadcast()
-}
-
-// leave is the closing of the end that reads; unread is what it leaves.
-func (f *flow) leave() (unread int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.left = true
-	f.moved.Broadcast()
-	return len(f.data)
-}
-
-func (f *flow) until(deadline *time.Time, t time.Time) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	*deadline = t
-	f.moved.Broadcast()
-	if !t.IsZero() {
-		time.AfterFunc(time.Until(t), f.moved.Broadcast)
-	}
-}
-
-func overdue(t time.Time) bool { return !t.IsZero() && !time.Now().Before(t) }
-
-// take is what has come without waiting.
-func (w *wire) take() string {
-	w.in.mu.Lock()
-	defer w.in.mu.Unlock()
-	data := string(w.in.data)
-	w.in.data = nil
-	w.in.moved.Broadcast()
-	return data
-}
-
-// unread is how much the other end has not read.
-func (w *wire) unread() int {
-	w.out.mu.Lock()
-	defer w.out.mu.Unlock()
-	return len(w.out.data)
-}
-
-// ended reports, when nothing moves any more, whether the other end has ended.
-func (w *wire) ended() bool {
-	synctest.Wait()
-	w.in.mu.Lock()
-	defer w.in.mu.Unlock()
-	return w.in.ended
-}
-
 // A lab is a gateway behind whose back the backend has been dialled: both sides
 // are in memory, and the clock is synctest's.
 type lab struct {
 	*testing.T
 	gw              *Gateway
 	began           time.Time
-	client, backend *wire // the far ends
-	unread          int   // bytes that the client has not taken when it opens
+	client, backend *wiretest.Wire // the far ends
+	unread          int            // bytes that the client has not taken when it opens
 }
 
 // inLab runs a test in a bubble. When it returns both far ends are closed, and
@@ -210,8 +52,8 @@ func inLab(t *testing.T, o Options, test func(l *lab)) {
 		l.backend.Close()
 		time.Sleep(time.Minute) // of the bubble
 		synctest.Wait()
-		if open := l.gw.admission.open; open != 0 || len(l.gw.bridges) != 0 {
-			t.Errorf("%d admitted, %d bridges left", open, len(l.gw.bridges))
+		if open := l.gw.gate.Open(); open != 0 || len(l.gw.registry.conns) != 0 {
+			t.Errorf("%d admitted, %d connections left", open, len(l.gw.registry.conns))
 		}
 	})
 }
@@ -219,11 +61,12 @@ func inLab(t *testing.T, o Options, test func(l *lab)) {
 // open serves a client from the request on; rest is what the backend has sent
 // behind its 101.
 func (l *lab) open(rest string) {
-	var near [2]*wire
-	l.client, near[0] = newWire()
-	l.backend, near[1] = newWire()
-	near[0].out.data = make([]byte, l.unread)
-	go l.serve(near[0], &modern.Backend{Conn: near[1], Rest: []byte(rest), Header: http.Header{}})
+	var near [2]*wiretest.Wire
+	l.client, near[0] = wiretest.New()
+	l.backend, near[1] = wiretest.New()
+	near[0].Fill(l.unread)
+	write := l.gw.options.Timeouts.Write
+	go l.serve(relay.NewConn(near[0], write), &modern.Backend{Conn: relay.NewConn(near[1], write), Rest: []byte(rest), Header: http.Header{}})
 }
 
 // serve is what Gateway.open does between the backend's 101 and the bridge.
@@ -240,19 +83,13 @@ func (l *lab) serve(conn net.Conn, backend *modern.Backend) {
 		l.Error(err)
 		return
 	}
-	o, err := l.gw.newOpening(r, d)
+	hs, err := l.gw.openings.New(r, d, nil, nil)
 	if err != nil {
 		l.Error(err)
 		return
 	}
-	l.gw.enter(netip.Prefix{})
-	b := l.gw.accept(takenOver{conn: conn, br: br}, r, o, backend)
-	if b == nil {
-		l.gw.leave(netip.Prefix{})
-		return
-	}
-	l.gw.opened(b, r, 0)
-	b.start()
+	l.gw.gate.Enter(netip.Prefix{})
+	l.gw.complete(takenOver{conn: conn, br: br}, r, hs, netip.Prefix{}, backend, time.Now())
 }
 
 // A takenOver is a ResponseWriter of which nothing but its connection is used.
@@ -282,10 +119,10 @@ func (l *lab) opened(d legacy.Dialect) {
 // ending reports, when nothing moves any more, whether the bridge is to end.
 func (l *lab) ending() bool {
 	synctest.Wait()
-	l.gw.mu.Lock()
-	defer l.gw.mu.Unlock()
-	for b := range l.gw.bridges {
-		return b.ended()
+	l.gw.registry.mu.Lock()
+	defer l.gw.registry.mu.Unlock()
+	for c := range l.gw.registry.conns {
+		return c.end.Load() != nil
 	}
 	return true
 }
@@ -298,7 +135,7 @@ func (l *lab) backendSays(s string) { io.WriteString(l.backend, s) }
 func (l *lab) clientGets(want string) {
 	l.Helper()
 	synctest.Wait()
-	if got := l.client.take(); got != want {
+	if got := l.client.TakeAll(); got != want {
 		l.Errorf("after %v the client got %.200q, want %.200q", time.Since(l.began), got, want)
 	}
 }
@@ -315,7 +152,7 @@ func (l *lab) backendGets(want string) {
 
 func (l *lab) frames() (unmasked string) {
 	l.Helper()
-	for data := []byte(l.backend.take()); len(data) > 0; {
+	for data := []byte(l.backend.TakeAll()); len(data) > 0; {
 		h, ok := modern.ParseHeader(data)
 		if !ok || !h.Masked {
 			l.Fatalf("no masked frame: %.100x", data)
@@ -333,7 +170,7 @@ func (l *lab) frames() (unmasked string) {
 // the backend's own to end.
 func (l *lab) clientEnded() {
 	l.Helper()
-	if !l.client.ended() {
+	if !l.client.Ended() {
 		l.Errorf("after %v the client's side is open", time.Since(l.began))
 	}
 }

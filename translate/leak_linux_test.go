@@ -26,6 +26,9 @@ func descriptors(t testing.TB) int {
 func TestCostOfAConnection(t *testing.T) {
 	r := newRig(t)
 	const n = 50
+	c, b := r.open(both[0]) // so the gateway serves, and has its own descriptors; it stays open
+	c.say("\x00up\xff")
+	b.get(text("up"))
 	files, goroutines := descriptors(t), runtime.NumGoroutine()
 	check := func(pairs int) {
 		t.Helper()
@@ -154,7 +157,10 @@ func TestAbortedConnectionsLeaveNothing(t *testing.T) {
 	}
 	close(work)
 	workers.Wait()
-	eventually(t, func() bool { return descriptors(t) <= files && runtime.NumGoroutine() <= goroutines }, func() any {
+	files, goroutines = files+runtime.GOMAXPROCS(0), goroutines+runtime.GOMAXPROCS(0) // the loops of the Poller
+	eventually(t, func() bool {
+		return descriptors(t) <= files && runtime.NumGoroutine() <= goroutines && len(r.gw.Stats().Open) == 0
+	}, func() any {
 		return []any{"descriptors, goroutines:", descriptors(t), runtime.NumGoroutine(), "want", files, goroutines, running()}
 	})
 	s := r.gw.Stats()

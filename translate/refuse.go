@@ -1,98 +1,94 @@
 package translate
 
 import (
-	"bufio"
-	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"strings"
-	"time"
+	"net/netip"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/ws76/ws76/legacy"
 	"github.com/ws76/ws76/modern"
+	"github.com/ws76/ws76/translate/internal/opening"
+	"github.com/ws76/ws76/translate/internal/rawhead"
+	"github.com/ws76/ws76/translate/internal/redact"
+	"github.com/ws76/ws76/translate/internal/response"
 )
 
-const (
-	// minBody is the shortest body of a refusal: Chromium's -76 shows a status
-	// only once 16 bytes have come behind the head.
-	minBody = 16
-	// maxBody is how much of a backend's refusal is relayed.
-	maxBody = 64 << 10
-	// maxDrain is how much a refused client may still send before the socket
-	// is closed. Closing with bytes unread would reset the connection, and the
-	// refusal would be lost.
-	maxDrain = 64 << 10
-)
-
-// A refusal is an answer other than 101.
+// A refusal is a response other than 101.
 type refusal struct {
-	reason Reason
-	status int
-	header http.Header
-	body   io.ReadCloser // nil = the reason and its sentence
-	length int64         // of the body; -1 = until it ends
-	detail string        // for the log
-	plain  bool          // it is of a request, not of an opening handshake
+	reason  Reason
+	status  int
+	header  http.Header
+	relayed *response.Response // the backend's; nil, or one without a body: the reason and its description
+	detail  string             // for the log
+	cause   error              // for the log instead of it, if there is one
+	legal   bool               // the handshake was legal HTTP
+	plain   bool               // it is of a request, not of an opening handshake
+}
+
+// A rejection is what is wrong with a request, and the response to it.
+type rejection interface {
+	error
+	Reason() string
+	Detail() string
+	Status() int
+	Header() http.Header
 }
 
 func handshakeRefusal(err error) refusal {
-	var e *legacy.HandshakeError
+	var e rejection
 	if !errors.As(err, &e) {
 		return refusal{reason: ClientLeft, status: http.StatusBadRequest, detail: err.Error()}
 	}
-	return refusal{reason: Reason(e.Reason), status: e.Status(), header: e.Header(), detail: e.Detail}
+	return refusal{reason: Reason(e.Reason()), status: e.Status(), header: e.Header(), detail: e.Detail()}
 }
 
-// dialRefusal is for a client whose backend did not answer 101: the backend's
+// retryAfter asks for a second of patience.
+var retryAfter = http.Header{"Retry-After": {"1"}}
+
+// notAdmitted is the refusal of a client for whom there is no room.
+func notAdmitted(reason Reason, client netip.Prefix) refusal {
+	ref := refusal{reason: reason, status: http.StatusServiceUnavailable, legal: true, header: retryAfter}
+	if reason == TooManyOfClient {
+		ref.status, ref.detail = http.StatusTooManyRequests, "counted as "+client.String()
+	}
+	return ref
+}
+
+// dialRefusal returns the response to a client whose backend did not answer 101: the backend's
 // own answer if there is one.
 func dialRefusal(d legacy.Dialect, err error) refusal {
 	var refused *modern.RefusedError
 	var failed *modern.DialError
 	switch {
 	case errors.As(err, &refused):
-		return relay(d, refused.Response)
+		resp := refused.Response
+		return refusal{reason: BackendRefused, status: resp.StatusCode, relayed: response.Relay(resp, d.Legacy()), legal: true, detail: resp.Status}
 	case errors.As(err, &failed):
-		ref := refusal{reason: Reason(failed.Reason), status: failed.Status(), detail: err.Error()}
+		ref := refusal{reason: Reason(failed.Reason()), status: failed.Status(), legal: true, detail: err.Error(), cause: failed.Unwrap()}
 		if ref.status == http.StatusServiceUnavailable {
-			ref.header = retryAfter.Clone()
+			ref.header = retryAfter
 		}
 		return ref
 	}
 	return handshakeRefusal(err)
 }
 
-// relay takes over what a backend answered: status, all end-to-end fields, and
-// the body, of which a legacy client gets at least minBody and at most maxBody
-// bytes.
-func relay(d legacy.Dialect, resp *http.Response) refusal {
-	ref := refusal{reason: BackendRefused, status: resp.StatusCode, header: endToEnd(resp.Header), body: resp.Body, length: resp.ContentLength, detail: resp.Status}
-	delete(ref.header, "Content-Length")
-	if !d.Legacy() {
-		return ref
-	}
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody))
-	resp.Body.Close()
-	if len(body) == 0 {
-		delete(ref.header, "Content-Type")
-		delete(ref.header, "Content-Encoding")
-		ref.body = nil
-		return ref
-	}
-	body = append(body, bytes.Repeat([]byte(" "), max(0, minBody-len(body)))...)
-	ref.body, ref.length = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	return ref
-}
-
-// refuse answers with HTTP and ends the connection: what a client has sent
-// behind the head must never be taken for a request.
+// refuse responds with HTTP. What a client has sent behind the head must never be taken
+// for a request: where it may have, the connection ends with the response. It goes on
+// where the handshake was legal HTTP, all of it has been read, and nothing has come behind
+// it: then the client can answer a challenge, follow a redirect or fall back as without
+// the gateway.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, d legacy.Dialect, ref refusal) {
-	g.count(func(s *Stats) { s.refused(d, ref.reason) })
+	g.count(func(s *Stats) {
+		if ref.plain {
+			count(&s.RequestsRefused, ref.reason)
+		} else {
+			count(&s.Refused, Refused{d, ref.reason})
+		}
+	})
 	level, what := hclog.Warn, "opening handshake refused"
 	switch {
 	case ref.plain:
@@ -100,119 +96,65 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, d legacy.Dialec
 	case ref.reason == BackendRefused:
 		level = hclog.Info
 	}
-	g.logger.Log(level, what, "dialect", d.String(), "client", r.RemoteAddr, "path", hclog.Quote(r.URL.Path),
-		"status", ref.status, "reason", string(ref.reason), "error", hclog.Quote(ref.detail))
-	if ref.body != nil {
-		defer ref.body.Close()
+	g.logger.Log(level, what, g.forwarded(r, "dialect", d.String(), "client", r.RemoteAddr, "path", hclog.Quote(r.URL.Path),
+		"status", ref.status, "reason", string(ref.reason), "error", ref.logged())...)
+	resp := ref.response()
+	defer resp.Body.Close()
+	defer g.observeFailure(r, ref.reason, ref.status, ref.detail)
+	exchangeOf(r).watch(r)
+	if ref.legal && !resp.Cut && !g.Draining() && opening.IsWhole(w, r, d, rawHead(r)) && rawhead.Of(r).NothingBehind() {
+		g.respond(w, r, resp)
+		return
 	}
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		http.Error(w, ref.text(), ref.status)
 		return
 	}
+	defer g.gate.Hold()()
 	defer conn.Close()
-	g.sendRefusal(conn, ref)
-}
-
-// sendRefusal sends a refusal and hears the client out.
-func (g *Gateway) sendRefusal(conn net.Conn, ref refusal) {
-	if err := ref.write(conn, &g.options.Timeouts); err == nil {
-		drain(conn)
+	below := conn
+	if hc, ok := conn.(*rawhead.Conn); ok {
+		below = hc.NetConn() // which does not record what it reads
 	}
+	g.gate.Answer(conn, func() error { return resp.WriteLast(conn, below, g.options.Timeouts.Dial) })
 }
 
-// unread are the reasons for what net/http refuses before it is a request.
-var unread = map[int]Reason{
-	http.StatusBadRequest:                  BadRequest,
-	http.StatusExpectationFailed:           BadExpectation,
-	http.StatusRequestHeaderFieldsTooLarge: HeadTooLarge,
-	http.StatusNotImplemented:              BadTransferCoding,
-	http.StatusHTTPVersionNotSupported:     Reason(legacy.HTTPVersion),
-}
-
-// refuseUnread answers in the place of net/http, and in the way of all
-// refusals; it is false if the answer is none that net/http has for what it
-// cannot read.
-func (g *Gateway) refuseUnread(conn *headConn, answer []byte) bool {
-	line, _, _ := strings.Cut(string(answer), "\r\n")
-	var status int
-	if _, err := fmt.Sscanf(line, "HTTP/1.1 %d ", &status); err != nil || unread[status] == "" {
-		return false
+// logged returns the log fields besides the reason, each thing once. Some clients send tokens
+// as subprotocols.
+func (ref refusal) logged() any {
+	if ref.cause != nil {
+		return ref.cause
 	}
-	detail := strings.TrimPrefix(line, fmt.Sprintf("HTTP/1.1 %d %s", status, http.StatusText(status)))
-	ref := refusal{reason: unread[status], status: status, detail: cmp.Or(conn.stranger(), strings.TrimPrefix(detail, ": "))}
-	g.count(func(s *Stats) { s.refused(legacy.HTTP, ref.reason) })
-	g.logger.Info("request refused", "client", conn.RemoteAddr().String(), "status", status, "reason", string(ref.reason), "error", hclog.Quote(ref.detail))
-	g.sendRefusal(conn.Conn, ref)
-	return true
+	if ref.reason == legacy.BadProtocol || ref.reason == legacy.ProtocolMismatch {
+		return hclog.Quote(redact.Value(ref.detail))
+	}
+	return hclog.Quote(redact.Detail(ref.detail))
+}
+
+// response completes what is sent.
+func (ref refusal) response() *response.Response {
+	resp := ref.relayed
+	if resp == nil {
+		resp = &response.Response{Status: ref.status, Header: ref.header}
+	}
+	if resp.Body == nil {
+		resp.SetText(ref.text())
+	}
+	return resp
 }
 
 // text says what is wrong in the word of the log and a sentence.
 func (ref refusal) text() string {
-	return fmt.Sprintf("%d %s: %s\n%s.\n", ref.status, http.StatusText(ref.status), ref.reason, ref.reason.Sentence())
+	return fmt.Sprintf("%d %s: %s\n%s.\n", ref.status, http.StatusText(ref.status), ref.reason, ref.reason.Description())
 }
 
-// write sends the refusal, which is the last answer on the connection. Each write
-// has the write timeout, and each part of a backend's body the dial timeout to come;
-// a body that breaks off is seen to be one.
-func (ref refusal) write(conn net.Conn, limits *Timeouts) error {
-	header := ref.header.Clone()
-	if header == nil {
-		header = http.Header{}
+// respond sends a response on a connection that goes on. A body that breaks off ends the
+// connection.
+func (g *Gateway) respond(w http.ResponseWriter, r *http.Request, resp *response.Response) {
+	rawhead.Of(r).SetPhrase(resp.Phrase)
+	defer rawhead.Of(r).Observe(nil)
+	if resp.Respond(w, g.options.Timeouts.Dial) != nil {
+		panic(http.ErrAbortHandler)
 	}
-	out := bufio.NewWriter(timedWriter{conn, limits.Write})
-	resp := http.Response{StatusCode: ref.status, ProtoMajor: 1, ProtoMinor: 1, Header: header, Close: true, ContentLength: ref.length}
-	switch {
-	case ref.body != nil:
-		resp.Body = relayedBody{ref.body, out, limits.Dial}
-		if ref.length < 0 {
-			resp.TransferEncoding = []string{"chunked"}
-		}
-	case ref.status == http.StatusNoContent, ref.status == http.StatusNotModified:
-		resp.Body, resp.ContentLength = http.NoBody, 0 // a front would take one for the next answer
-	default:
-		text := ref.text()
-		header.Set("Content-Type", "text/plain; charset=utf-8")
-		resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(text)), int64(len(text))
-	}
-	resp.Write(struct{ io.Writer }{out}) // not out itself, which the body flushes; its error comes back from Flush
-	return out.Flush()
-}
-
-// A timedWriter gives each write its time.
-type timedWriter struct {
-	net.Conn
-	timeout time.Duration
-}
-
-func (w timedWriter) Write(p []byte) (int, error) {
-	w.SetWriteDeadline(time.Now().Add(w.timeout))
-	return w.Conn.Write(p)
-}
-
-// A relayedBody has what has come of it sent before it waits for more.
-type relayedBody struct {
-	io.ReadCloser
-	out     *bufio.Writer
-	timeout time.Duration
-}
-
-func (b relayedBody) Read(p []byte) (int, error) {
-	if err := b.out.Flush(); err != nil {
-		return 0, err
-	}
-	if timed, ok := b.ReadCloser.(interface{ SetReadDeadline(time.Time) error }); ok {
-		timed.SetReadDeadline(time.Now().Add(b.timeout))
-	}
-	return b.ReadCloser.Read(p)
-}
-
-// drain ends the gateway's half of the connection and waits for the client's.
-func drain(c net.Conn) {
-	conn, _ := bare(c)
-	if half, ok := conn.(interface{ CloseWrite() error }); ok {
-		half.CloseWrite()
-	}
-	conn.SetReadDeadline(time.Now().Add(linger))
-	io.CopyN(io.Discard, conn, maxDrain)
 }

@@ -3,8 +3,8 @@ package translate_test
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -78,6 +78,7 @@ func TestRefusalSaysWhy(t *testing.T) {
 // What net/http refuses before it is a request has a reason too, is counted,
 // logged and drained.
 func TestRefusesUnread(t *testing.T) {
+	t.Parallel()
 	for id, test := range map[string]struct {
 		request string
 		status  int
@@ -90,13 +91,14 @@ func TestRefusesUnread(t *testing.T) {
 		"two-lengths": {with(head76, "Content-Length: 8\r\n", "Content-Length: 9\r\n") + key3, 400, translate.BadRequest},
 		"expectation": {with(head76, "Expect: the-worst\r\n") + key3, 417, translate.BadExpectation},
 		"coding":      {with(head76, "Transfer-Encoding: gzip\r\n") + key3, 501, translate.BadTransferCoding},
-		"connect":     {"CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n", 400, translate.Reason(legacy.BadTarget)},
+		"connect":     {"CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n", 501, translate.MethodNotSupported},
 		"preface":     {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "http-version"},
 		"version":     {"GET / HTTP/3.0\r\nHost: h\r\n\r\n", 505, "http-version"},
 		"second":      {"OPTIONS /first HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\n\r\n", 400, translate.BadRequest},
 		"second-long": {"OPTIONS /first HTTP/1.1\r\nHost: h\r\n\r\nGET /" + strings.Repeat("x", 20<<10) + " HTTP/1.1\r\n\r\n", 431, translate.HeadTooLarge},
 	} {
 		t.Run(id, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t)
 			c := r.dial()
 			c.say(test.request)
@@ -137,9 +139,61 @@ func TestRefusesStrangers(t *testing.T) {
 	}
 }
 
+// A head that does not come whole in time is refused with a reason and counted, wherever it
+// is cut; a connection on which nothing has come is closed without a word. What broke: it was
+// a bad request or nothing at all, by where it was cut.
+func TestRefusesLateHeads(t *testing.T) {
+	const (
+		first  = "GET /first HTTP/1.1\r\nHost: example.com\r\n\r\n"
+		posted = "POST /first HTTP/1.1\r\nHost: example.com\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+	)
+	for id, test := range map[string]struct{ before, part string }{
+		"one byte":           {"", "G"},
+		"in the method":      {"", "GE"},
+		"behind the line":    {"", "GET /demo HTTP/1.1\r\n"},
+		"in a name":          {"", "GET /demo HTTP/1.1\r\nHo"},
+		"in a value":         {"", "GET /demo HTTP/1.1\r\nHost: exa"},
+		"before the end":     {"", strings.TrimSuffix(head76, "\r\n")},
+		"second":             {first, "GET /demo HTTP/1.1\r\nHo"},
+		"second, pipelined":  {first + "GET /demo HTTP/1.1\r\nHo", ""},
+		"behind a chunk":     {posted, "GET /demo HTTP/1.1\r\nHo"},
+		"nothing":            {"", ""},
+		"nothing behind one": {first, ""},
+	} {
+		t.Run(id, func(t *testing.T) {
+			r := newRig(t, func(o *translate.Options) {
+				o.Timeouts.Head, o.Timeouts.KeepAlive = 100*time.Millisecond, 100*time.Millisecond
+			})
+			c := r.dial()
+			c.say(test.before)
+			if test.before != "" {
+				b := r.backend.next()
+				b.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+				resp, err := http.ReadResponse(c.br, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				io.Copy(io.Discard, resp.Body)
+			}
+			c.say(test.part)
+			if strings.HasPrefix(id, "nothing") {
+				c.end("")
+				if got := r.gw.Stats().RequestsRefused; len(got) > 0 {
+					t.Errorf("refused %v", got)
+				}
+				return
+			}
+			checkRefusal(t, c, 408, translate.HeadTimeout)
+			r.refused(legacy.HTTP, translate.HeadTimeout)
+			r.log.want(t, "request refused", map[string]any{"status": 408, "reason": "head-timeout", "client": c.LocalAddr().String()})
+		})
+	}
+}
+
 // A head that is too long is refused like a handshake: with a reason, counted,
 // logged, drained. What is behind a head does not count as one.
 func TestRefusesLongHeads(t *testing.T) {
+	t.Parallel()
 	const plain = "GET /demo HTTP/1.1\r\nHost: example.com\r\n\r\n"
 	field := func(n int) string { return "X: " + strings.Repeat("x", n-5) + "\r\n" }
 	for id, head := range map[string]string{
@@ -152,6 +206,7 @@ func TestRefusesLongHeads(t *testing.T) {
 		"no-line":     strings.Repeat("x", 20<<10),
 	} {
 		t.Run(id, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t)
 			c := r.dial()
 			go io.WriteString(c, head) // not all of it may be read
@@ -168,6 +223,7 @@ func TestRefusesLongHeads(t *testing.T) {
 		"frames":    head76 + key3 + strings.Repeat("\x00text\xff", 10_000),
 	} {
 		t.Run(id, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t)
 			c := r.dial()
 			go io.WriteString(c, request)
@@ -224,7 +280,8 @@ func TestRelay(t *testing.T) {
 		{"404-short", "404 Not Found", []string{"Content-Type: text/plain"}, "no", map[string][]string{"Content-Type": {"text/plain"}}, nil, 16},
 		{"503", "503 Service Unavailable", []string{"Retry-After: 7", "Connection: X-Private, keep-alive", "X-Private: 1", "Keep-Alive: timeout=5"}, "wait for a while",
 			map[string][]string{"Retry-After": {"7"}}, []string{"X-Private", "Keep-Alive"}, 16},
-		{"500-large", "500 Internal Server Error", nil, noise(100 << 10), nil, nil, 64 << 10},
+		{"500-large", "500 Internal Server Error", nil, noise(64 << 10), nil, nil, 64 << 10},
+		{"403-phrase", "403 Session expired", nil, "log in once more", nil, nil, 16},
 		{"403-empty-gzip", "403 Forbidden", []string{"Content-Encoding: gzip"}, "", nil, []string{"Content-Encoding"}, 0},
 		{"200", "200 OK", nil, "this is not a WebSocket", nil, nil, 23},
 	} {
@@ -261,7 +318,7 @@ func TestRelay(t *testing.T) {
 }
 
 // An answer that has no body gets none, though Chromium shows a status only with
-// 16 bytes behind it: a front would take them for the next answer.
+// 16 bytes behind it: a proxy would take them for the next answer.
 func TestRelayWithoutBody(t *testing.T) {
 	for _, status := range []string{"204 No Content", "304 Not Modified"} {
 		for _, d := range both {
@@ -271,7 +328,14 @@ func TestRelayWithoutBody(t *testing.T) {
 				c := r.dial()
 				c.say(request)
 				r.backend.next().say("HTTP/1.1 " + status + "\r\nETag: \"x\"\r\n\r\n")
-				c.end("HTTP/1.1 " + status + "\r\nConnection: close\r\nEtag: \"x\"\r\n\r\n")
+				resp, err := http.ReadResponse(c.br, nil)
+				if err != nil || resp.Status != status || resp.Header.Get("Etag") != `"x"` || resp.ContentLength > 0 {
+					t.Fatalf("got %+v, %v", resp, err)
+				}
+				if !resp.Close {
+					c.CloseWrite()
+				}
+				c.end("")
 			})
 		}
 	}
@@ -302,8 +366,11 @@ func checkRelayed(t *testing.T, c *client, status string, length int) *http.Resp
 	if err != nil || len(body) < 16 || length > 0 && len(body) != length {
 		t.Errorf("a body of %d bytes, %v, want %d", len(body), err, length)
 	}
-	if resp.Status != status || !resp.Close {
-		t.Errorf("got %s, close %v, want %s with Connection: close", resp.Status, resp.Close, status)
+	if resp.Status != status {
+		t.Errorf("got %s, want %s", resp.Status, status)
+	}
+	if !resp.Close {
+		c.CloseWrite()
 	}
 	c.end("")
 	return resp
@@ -313,14 +380,7 @@ func checkRelayed(t *testing.T, c *client, status string, length int) *http.Resp
 func TestBackendAway(t *testing.T) {
 	for _, d := range both {
 		t.Run(d.String(), func(t *testing.T) {
-			r := newRig(t, func(o *translate.Options) {
-				ln, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					t.Fatal(err)
-				}
-				o.Backend.Address = ln.Addr().String()
-				ln.Close()
-			})
+			r := newRig(t, func(o *translate.Options) { o.Backend.Address = refusingAddress(t) })
 			request, _ := handshake(d)
 			c := r.dial()
 			c.say(request)
@@ -404,11 +464,10 @@ func TestSmugglingByGoneClient(t *testing.T) {
 	}
 }
 
-// A key3 that comes while the backend is being asked hides that the client
-// leaves; then the backend's answer, or the end of the dial, is the latest that
-// it is noticed.
+// A key3 that comes while the backend is being asked does not hide that the client
+// leaves. What broke: until the end of the dial it did.
 func TestClientGoneBehindKey3(t *testing.T) {
-	r := newRig(t, func(o *translate.Options) { o.Timeouts.Dial = 100 * time.Millisecond })
+	r := newRig(t, func(o *translate.Options) { o.Timeouts.Dial = patience })
 	c := r.dial()
 	c.say(head76)
 	b := r.backend.next()
@@ -511,7 +570,7 @@ func TestRelayTunnel(t *testing.T) {
 					io.WriteString(b, answer[:len(answer)-missing])
 				}()
 				resp, err := http.ReadResponse(c.br, nil)
-				if err != nil || resp.StatusCode != http.StatusUnauthorized || !resp.Close {
+				if err != nil || resp.StatusCode != http.StatusUnauthorized {
 					t.Fatalf("got %+v, %v", resp, err)
 				}
 				got, err := io.ReadAll(resp.Body)
@@ -521,7 +580,86 @@ func TestRelayTunnel(t *testing.T) {
 				if missing == 0 && len(got) != len(body) {
 					t.Errorf("got %d bytes, want %d", len(got), len(body))
 				}
+				if missing > 0 && framing != "end" {
+					return
+				}
+				c.say("GET /next HTTP/1.1\r\nHost: h\r\n\r\n")
+				if got := r.backend.next().request.RequestURI; got != "/next" {
+					t.Errorf("then the backend got %s", got)
+				}
 			})
 		}
+	}
+}
+
+// What the operator can do something about is a warning; what an app or a stranger does is
+// not.
+func TestRefusalLevels(t *testing.T) {
+	for id, test := range map[string]struct {
+		request string
+		answer  string // of the backend; empty: it is not asked
+		message string
+		level   string
+	}{
+		"our refusal":   {with(head76, "Sec-WebSocket-Draft: 3\r\n"), "", "opening handshake refused", "warn"},
+		"the backend's": {head75, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "opening handshake refused", "info"},
+		"bad answer":    {head75, "no HTTP\r\n\r\n", "opening handshake refused", "warn"},
+		"plain":         {"TRACE / HTTP/1.1\r\nHost: h\r\n\r\n", "", "request refused", "info"},
+		"unread":        {"GET / HTTP/1.1\r\n\r\n", "", "request refused", "info"},
+		"not proxied":   {"GET / HTTP/1.1\r\nHost: h\r\n\r\n", "no HTTP\r\n\r\n", "request not proxied", "warn"},
+	} {
+		t.Run(id, func(t *testing.T) {
+			r := newRig(t)
+			c := r.dial()
+			c.say(test.request)
+			if test.answer != "" {
+				b := r.backend.next()
+				b.say(test.answer)
+				b.CloseWrite()
+			}
+			c.br.Peek(1)
+			r.log.want(t, test.message, map[string]any{"@level": test.level})
+		})
+	}
+}
+
+// The log says who ended a connection, in the words of the metrics.
+func TestClosedBy(t *testing.T) {
+	for by, end := range map[string]func(*rig, *client, *backendConn){
+		"client":  func(_ *rig, c *client, _ *backendConn) { c.CloseWrite() },
+		"backend": func(_ *rig, c *client, b *backendConn) { b.CloseWrite() },
+		"gateway": func(r *rig, _ *client, _ *backendConn) { r.shutdown(patience) },
+	} {
+		t.Run(by, func(t *testing.T) {
+			r := newRig(t)
+			c, b := r.open(legacy.Hixie76)
+			end(r, c, b)
+			if by != "backend" {
+				b.readFrame()
+				b.CloseWrite()
+			}
+			io.Copy(io.Discard, c.br)
+			c.CloseWrite()
+			r.log.want(t, "connection closed", map[string]any{"by": by})
+		})
+	}
+}
+
+// A refusal says whose it is, as far as a trusted proxy says so: nobody else is believed.
+// What broke: behind a proxy all refusals were the proxy's, and counted as one client's.
+func TestRefusedForwarded(t *testing.T) {
+	for id, want := range map[string]any{"trusted": "192.0.2.1", "stranger": nil} {
+		t.Run(id, func(t *testing.T) {
+			r := newRig(t, func(o *translate.Options) {
+				o.Origins = []string{"http://another.example"}
+				if id == "trusted" {
+					o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+				}
+			})
+			c := r.dial()
+			c.say(with(head75, "X-Forwarded-For: 192.0.2.1\r\n"))
+			checkRefusal(t, c, 403, translate.OriginNotAllowed)
+			r.log.want(t, "opening handshake refused", map[string]any{"client": c.LocalAddr().String(), "forwarded_for": want})
+		})
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -14,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -24,6 +27,13 @@ import (
 	"github.com/ws76/ws76/modern"
 	"github.com/ws76/ws76/translate"
 )
+
+// TestMain lets more tests run at a time than there are processors: those that are parallel
+// mostly wait.
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "8") // go test -parallel overrides it
+	m.Run()
+}
 
 // patience is how long a test waits for what must come.
 const patience = time.Minute
@@ -43,6 +53,7 @@ type rig struct {
 	address string
 	backend *backend
 	log     *logLines
+	dialer  net.Dialer // of clients
 }
 
 // newRig builds a rig; when the test ends, nothing of the gateway may be left.
@@ -63,6 +74,7 @@ func newRigOn(t testing.TB, front net.Listener, changes ...func(*translate.Optio
 		change(&o)
 	}
 	r.gw = translate.New(o)
+	rigs.Add(1)
 	served := make(chan error, 1)
 	go func() { served <- r.gw.Serve(front) }()
 	t.Cleanup(func() {
@@ -89,11 +101,15 @@ func listen(t testing.TB) net.Listener {
 	return ln
 }
 
+// rigs counts those whose gateways may have goroutines.
+var rigs atomic.Int64
+
 // nothingRuns fails if a goroutine of the gateway's code is left. So a test has
-// one rig.
+// one rig. Of rigs that are there at the same time, in parallel tests, the last one looks.
 func nothingRuns(t testing.TB) {
 	t.Helper()
-	eventually(t, func() bool { return len(running()) == 0 },
+	rigs.Add(-1)
+	eventually(t, func() bool { return rigs.Load() > 0 || len(running()) == 0 },
 		func() any { return "left running:\n" + strings.Join(running(), "\n\n") })
 }
 
@@ -101,7 +117,7 @@ func running() []string {
 	stacks := make([]byte, 4<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
 	return slices.DeleteFunc(strings.Split(string(stacks), "\n\n"), func(stack string) bool {
-		return !strings.Contains(stack, "ws76/translate.(*")
+		return !strings.Contains(stack, "ws76/translate.(*") && !strings.Contains(stack, "/relay.(*")
 	})
 }
 
@@ -128,8 +144,17 @@ func (r *rig) closed(want translate.Closed) {
 // refused waits for the refusal of the only handshake so far.
 func (r *rig) refused(d legacy.Dialect, reason translate.Reason) {
 	r.Helper()
-	eventually(r, func() bool { return len(r.gw.Stats().Refused) > 0 }, func() any { return r.gw.Stats() })
-	if got := r.gw.Stats().Refused; len(got) != 1 || got[translate.Refused{Dialect: d, Reason: reason}] != 1 {
+	refusals := func() map[translate.Refused]int64 {
+		s := r.gw.Stats()
+		all := map[translate.Refused]int64{}
+		maps.Copy(all, s.Refused)
+		for reason, n := range s.RequestsRefused {
+			all[translate.Refused{Dialect: legacy.HTTP, Reason: reason}] += n
+		}
+		return all
+	}
+	eventually(r, func() bool { return len(refusals()) > 0 }, func() any { return r.gw.Stats() })
+	if got := refusals(); len(got) != 1 || got[translate.Refused{Dialect: d, Reason: reason}] != 1 {
 		r.Errorf("refused %v, want one %s of -%s", got, reason, d)
 	}
 }
@@ -223,7 +248,7 @@ func (r *rig) dial() *client {
 }
 
 func (r *rig) connect() (*client, error) {
-	conn, err := net.Dial("tcp", r.address)
+	conn, err := r.dialer.Dial("tcp", r.address)
 	if err != nil {
 		return nil, err
 	}
@@ -388,6 +413,12 @@ func (b *backendConn) readRequest() (err error) {
 	return err
 }
 
+// readRequestFrom is readRequest on a connection of another kind.
+func (b *backendConn) readRequestFrom(conn io.Reader) error {
+	b.br = bufio.NewReader(conn)
+	return b.readRequest()
+}
+
 // accept answers with 101, and these lines in it.
 func (b *backendConn) accept(lines ...string) {
 	b.Helper()
@@ -396,7 +427,7 @@ func (b *backendConn) accept(lines ...string) {
 
 func (b *backendConn) switching(lines ...string) string {
 	return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
-		modern.Accept(b.request.Header.Get("Sec-WebSocket-Key")) + "\r\n" + strings.Join(lines, "") + "\r\n"
+		modern.AcceptKey(b.request.Header.Get("Sec-WebSocket-Key")) + "\r\n" + strings.Join(lines, "") + "\r\n"
 }
 
 func (b *backendConn) say(s string) {

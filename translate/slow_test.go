@@ -69,16 +69,19 @@ func TestBackPressure(t *testing.T) {
 			small(b.TCPConn)
 			if way == "up" {
 				s = stuff(c, hixie, size)
-				next = func() (string, error) {
-					frame, err := b.readFrame()
-					if err != nil {
-						return "", err
+				next = func() (message string, err error) {
+					for frame := ""; err == nil && (frame == "" || frame[0]&0x80 == 0); {
+						if frame, err = b.readFrame(); err == nil {
+							message += payload(frame)
+						}
 					}
-					return payload(frame), nil
+					return message, err
 				}
 			} else {
 				s = stuff(b, text, size)
-				next = legacy.NewConn(c, c.br, legacy.Hixie76).ReadText
+				conn := legacy.NewConn(c, c.br, legacy.Hixie76)
+				conn.SetReadLimit(0)
+				next = conn.ReadText
 			}
 			s.stalls()
 			if sent := s.sent.Load(); sent > held {
@@ -124,6 +127,7 @@ func heap() uint64 {
 // A side that takes nothing for the write timeout ends both; a message that it
 // has in part is never finished.
 func TestWriteTimeout(t *testing.T) {
+	t.Parallel()
 	short := func(o *translate.Options) {
 		o.Timeouts.Write, o.Timeouts.Close = 150*time.Millisecond, 200*time.Millisecond
 	}
@@ -152,17 +156,18 @@ func TestWriteTimeout(t *testing.T) {
 	}
 }
 
-// A side that is being written to when the end comes has no longer than the
-// close timeout.
+// A side that takes nothing when the end comes has no longer than the write
+// timeout, and the other no longer than the close timeout.
 func TestEndHurriesWrites(t *testing.T) {
+	t.Parallel()
 	for _, d := range both {
 		t.Run(d.String(), func(t *testing.T) {
 			r := newRig(t, func(o *translate.Options) {
-				o.Timeouts.Write, o.Timeouts.Close = time.Hour, 300*time.Millisecond
+				o.Timeouts.Write, o.Timeouts.Close = 300*time.Millisecond, 300*time.Millisecond
 			})
 			c, b := r.open(d)
 			small(c.TCPConn)
-			s := stuff(b, text, 1<<30)
+			s := stuff(b, text, 1<<40)
 			s.stalls()
 			c.CloseWrite()
 			b.get(bye(map[legacy.Dialect]uint16{legacy.Hixie75: 1000, legacy.Hixie76: 1001}[d]))
@@ -215,6 +220,7 @@ func TestCloseBehindMuch(t *testing.T) {
 			}()
 			s.stalls()
 			client := legacy.NewConn(c, c.br, d)
+			client.SetReadLimit(0)
 			var got int64
 			var err error
 			for err == nil {

@@ -2,18 +2,25 @@ package translate
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/ws76/ws76/legacy"
 	"github.com/ws76/ws76/modern"
+	"github.com/ws76/ws76/translate/wiretest"
 )
 
 const (
 	ping = "\x89\x00"
 	pong = "\x8a\x00"
+
+	// lastCall is how long what had come is waited for at the gateway's own end.
+	lastCall = 10 * time.Millisecond
 )
 
 // The backend is pinged, and only it: a legacy client knows no Ping. One that
@@ -48,7 +55,43 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// An idle timeout that is shorter than the time between Pings is none of theirs.
+// A backend that only writes never answers a Ping. It is not closed while it writes, and the
+// log says in time that it will be.
+func TestPingOfADeafBackend(t *testing.T) {
+	const period = 20 * time.Second
+	var log bytes.Buffer
+	warned := func() int { synctest.Wait(); return strings.Count(log.String(), "[WARN]") }
+	inLab(t, Options{Timeouts: Timeouts{Ping: period}, Logger: hclog.New(&hclog.LoggerOptions{Output: &log})}, func(l *lab) {
+		l.opened(legacy.Hixie76)
+		for range 5 {
+			time.Sleep(period / 2)
+			l.backendSays("\x81\x00")
+			time.Sleep(period / 2)
+			l.backendGets(ping)
+		}
+		l.clientGets(strings.Repeat("\x00\xff", 5))
+		if warned() != 1 || !strings.Contains(log.String(), "the backend has never answered a Ping") || !strings.Contains(log.String(), "reason=backend-silent") {
+			t.Errorf("the log says %s", log.String())
+		}
+		l.backendSays(pong)
+		for range 2 {
+			time.Sleep(period / 2)
+			l.backendSays("\x81\x00")
+			time.Sleep(period / 2)
+			l.backendGets(ping)
+		}
+		time.Sleep(period)
+		l.backendGets(closed1001)
+		l.clientGets("\x00\xff\x00\xff")
+		l.hangUp()
+		l.closed(ByBackend, BackendSilent)
+		if warned() != 1 {
+			t.Errorf("the log says %s", log.String())
+		}
+	})
+}
+
+// An idle timeout that is shorter than the time between Pings does not change that time.
 func TestPingWithShortIdle(t *testing.T) {
 	inLab(t, Options{Timeouts: Timeouts{Ping: 60 * time.Second, Idle: 20 * time.Second}}, func(l *lab) {
 		l.opened(legacy.Hixie76)
@@ -70,13 +113,13 @@ func TestPingWithShortIdle(t *testing.T) {
 func TestPingWhileClientIsSlow(t *testing.T) {
 	inLab(t, Options{Timeouts: Timeouts{Ping: 20 * time.Second, Write: 90 * time.Second}}, func(l *lab) {
 		l.opened(legacy.Hixie76)
-		go l.backendSays(flood(8*wireSize, "\x81\x7e\x80\x00", ""))
+		go l.backendSays(flood(8*wiretest.Size, "\x81\x7e\x80\x00", ""))
 		time.Sleep(90*time.Second - 1)
 		l.backendGets(strings.Repeat(ping, 4)) // of an answer nothing could be known
 		time.Sleep(time.Nanosecond)
 		l.backendGets(closed1001)
-		if got := l.client.take(); len(got) != wireSize || strings.Contains(got, "\xff\x00\xff") {
-			t.Errorf("the client got %d bytes, want %d without FF 00", len(got), wireSize)
+		if got := l.client.TakeAll(); len(got) != wiretest.Size || strings.Contains(got, "\xff\x00\xff") {
+			t.Errorf("the client got %d bytes, want %d without FF 00", len(got), wiretest.Size)
 		}
 		l.clientEnded()
 		l.hangUp()
@@ -96,12 +139,12 @@ func TestBackendSlow(t *testing.T) {
 		t.Run(d.String(), func(t *testing.T) {
 			inLab(t, Options{Timeouts: Timeouts{Ping: 20 * time.Second, Write: 30 * time.Second}}, func(l *lab) {
 				l.opened(d)
-				go l.clientSays(flood(8*wireSize, "\x00", "\xff"))
+				go l.clientSays(flood(8*wiretest.Size, "\x00", "\xff"))
 				time.Sleep(30 * time.Second)
 				l.clientGets("")
 				l.clientEnded()
-				if got := l.backend.take(); len(got) != wireSize || bytes.Contains([]byte(got), []byte{0x89, 0x80}) {
-					t.Errorf("the backend got %d bytes, want %d without a Ping", len(got), wireSize)
+				if got := l.backend.TakeAll(); len(got) != wiretest.Size || slices.Contains(opcodes([]byte(got)), modern.Ping) {
+					t.Errorf("the backend got %d bytes, want %d without a Ping", len(got), wiretest.Size)
 				}
 				l.hangUp()
 				l.closed(ByBackend, BackendSlow)
@@ -110,13 +153,27 @@ func TestBackendSlow(t *testing.T) {
 	}
 }
 
+// opcodes are those of the frames in data, of which the last may be cut. Masked payloads
+// may look like anything.
+func opcodes(data []byte) (all []modern.Opcode) {
+	for len(data) > 0 {
+		h, ok := modern.ParseHeader(data)
+		if !ok {
+			break
+		}
+		all = append(all, h.Opcode)
+		data = data[min(uint64(len(data)), uint64(h.Size)+h.Length):]
+	}
+	return all
+}
+
 // A backend that has taken all messages but not a Ping, or the Pong to its own,
 // is as slow as one that does not take a message.
 // It stayed connected, and neither half of it worked.
 func TestBackendSlowToTakeControlFrames(t *testing.T) {
 	const fits = 1008 // of the frame of a message of 1000 bytes
-	fill := strings.Repeat("\x00"+strings.Repeat("x", 1000)+"\xff", wireSize/fits) +
-		"\x00" + strings.Repeat("x", wireSize%fits-6) + "\xff"
+	fill := strings.Repeat("\x00"+strings.Repeat("x", 1000)+"\xff", wiretest.Size/fits) +
+		"\x00" + strings.Repeat("x", wiretest.Size%fits-6) + "\xff"
 	for _, test := range []struct {
 		id      string
 		ping    time.Duration
@@ -131,8 +188,8 @@ func TestBackendSlowToTakeControlFrames(t *testing.T) {
 				l.opened(legacy.Hixie76)
 				l.clientSays(fill)
 				synctest.Wait()
-				if got := len(l.backend.in.data); got != wireSize {
-					t.Fatalf("%d bytes on the way to the backend, want %d", got, wireSize)
+				if got := l.backend.Arrived(); got != wiretest.Size {
+					t.Fatalf("%d bytes on the way to the backend, want %d", got, wiretest.Size)
 				}
 				l.backendSays(test.backend)
 				time.Sleep(test.after)
@@ -188,6 +245,69 @@ func TestIdle(t *testing.T) {
 	}
 }
 
+// linger is how long a side has to end TCP when both have said their last word.
+const linger = time.Second
+
+// A message that comes slowly, a byte now and then, is no silence, up or down. A
+// connection was closed in the middle of one.
+func TestIdleInSlowMessage(t *testing.T) {
+	const idle = 60 * time.Second
+	for id, test := range map[string]struct{ begin, more, end, want string }{
+		"up":         {"\x00", "u", "\xff", "\x81\x14" + strings.Repeat("u", 20)},
+		"up-skipped": {"\x01", "u", "\xff", ""},
+		"down":       {"\x81\x14", "d", "", "\x00" + strings.Repeat("d", 20) + "\xff"},
+	} {
+		t.Run(id, func(t *testing.T) {
+			inLab(t, Options{Timeouts: Timeouts{Idle: idle}}, func(l *lab) {
+				l.opened(legacy.Hixie76)
+				says, gets := l.clientSays, l.backendGets
+				if strings.HasPrefix(id, "down") {
+					says, gets = l.backendSays, l.clientGets
+				}
+				says(test.begin)
+				for range 20 {
+					time.Sleep(idle - time.Second)
+					says(test.more)
+				}
+				says(test.end)
+				if l.ending() {
+					t.Fatalf("closed after %v", time.Since(l.began))
+				}
+				gets(test.want)
+				for !l.ending() && time.Since(l.began) < 2*time.Hour {
+					time.Sleep(time.Second)
+				}
+				time.Sleep(lastCall)
+				l.hangUp()
+				l.closed(ByGateway, Idle)
+			})
+		})
+	}
+}
+
+// A client that takes slowly what it is sent is not idle: the write timeout looks after it.
+func TestIdleWithSlowClient(t *testing.T) {
+	const idle = 60 * time.Second
+	inLab(t, Options{Timeouts: Timeouts{Idle: idle, Write: time.Hour}}, func(l *lab) {
+		l.opened(legacy.Hixie76)
+		go l.backendSays("\x81\x7f\x00\x00\x00\x00\x00\x10\x00\x00" + strings.Repeat("d", 1<<20))
+		for range 10 {
+			time.Sleep(idle)
+			l.client.Take(1000)
+		}
+		if l.ending() {
+			t.Fatalf("closed after %v", time.Since(l.began))
+		}
+		for !l.ending() && time.Since(l.began) < 2*time.Hour {
+			l.client.TakeAll()
+			time.Sleep(time.Second)
+		}
+		time.Sleep(lastCall)
+		l.hangUp()
+		l.closed(ByGateway, Idle)
+	})
+}
+
 // An end is over when both peers have ended TCP, at once; when one has said its
 // last word and does not, a second later; and when one says nothing, at the
 // close timeout. A peer that talks on changes nothing.
@@ -212,8 +332,8 @@ func TestClosingHandshakeEnds(t *testing.T) {
 		{"gateway-no-answer", (*lab).shutDown, "", "", false, left},
 		{"gateway-no-client", (*lab).shutDown, "", "\x88\x02\x03\xe9", false, left},
 		{"gateway-no-backend", (*lab).shutDown, "\xff\x00", "", false, left},
-		{"client-talks-on", (*lab).shutDown, flood(4*wireSize, "\x00", "\xff"), "\x88\x02\x03\xe9", false, left},
-		{"backend-talks-on", (*lab).shutDown, "\xff\x00", flood(4*wireSize, "\x81\x7e\x80\x00", ""), false, left},
+		{"client-talks-on", (*lab).shutDown, flood(4*wiretest.Size, "\x00", "\xff"), "\x88\x02\x03\xe9", false, left},
+		{"backend-talks-on", (*lab).shutDown, "\xff\x00", flood(4*wiretest.Size, "\x81\x7e\x80\x00", ""), false, left},
 	} {
 		t.Run(test.id, func(t *testing.T) {
 			inLab(t, Options{Timeouts: Timeouts{Close: limit}}, func(l *lab) {
@@ -244,34 +364,6 @@ func TestClosingHandshakeEnds(t *testing.T) {
 }
 
 func (l *lab) shutDown() { go l.gw.Shutdown(l.Context()) }
-
-// What a bridge waits with is not a whole buffer.
-func TestWaitingIsCheap(t *testing.T) {
-	inLab(t, Options{}, func(l *lab) {
-		l.opened(legacy.Hixie76)
-		for _, size := range []int{1, maxRest - 1, 2 * bufferSize} {
-			text := strings.Repeat("x", size)
-			l.clientSays("\x00" + text[:size-1])
-			synctest.Wait()
-			l.clientSays(text[size-1:] + "\xff")
-			synctest.Wait()
-			var got int
-			for data := []byte(l.backend.take()); len(data) > 0; {
-				h, _ := modern.ParseHeader(data)
-				got += int(h.Length)
-				data = data[h.Size+int(h.Length):]
-			}
-			if got != size {
-				t.Errorf("got %d bytes, want %d", got, size)
-			}
-			for b := range l.gw.bridges {
-				if b.up.in != nil || b.down.in != nil || cap(b.up.rest) > 2*maxRest {
-					t.Errorf("after a message of %d bytes a buffer is held", size)
-				}
-			}
-		}
-	})
-}
 
 // What comes before the gateway's own goodbye arrives before it.
 // It was read and dropped.
@@ -347,8 +439,8 @@ func TestBrokenForWriting(t *testing.T) {
 				}
 				time.Sleep(test.after)
 				synctest.Wait()
-				for b := range l.gw.bridges {
-					if !b.ended() {
+				for c := range l.gw.registry.conns {
+					if c.end.Load() == nil {
 						t.Error("nothing has ended")
 					}
 				}
@@ -360,12 +452,12 @@ func TestBrokenForWriting(t *testing.T) {
 }
 
 func breaksBackend(l *lab) {
-	l.backend.in.leave()
+	l.backend.StopReading()
 	l.clientSays(hello)
 }
 
 func breaksClient(l *lab) {
-	l.client.in.leave()
+	l.client.StopReading()
 	l.backendSays(helloUp)
 }
 
@@ -381,7 +473,7 @@ func TestAnswerIsNotTaken(t *testing.T) {
 	} {
 		t.Run(d.String(), func(t *testing.T) {
 			inLab(t, Options{Timeouts: Timeouts{Write: 7 * time.Second}}, func(l *lab) {
-				l.unread = wireSize
+				l.unread = wiretest.Size
 				l.open("")
 				l.clientSays(tt.head)
 				time.Sleep(7*time.Second - 1)

@@ -21,6 +21,7 @@ import (
 	"github.com/ws76/ws76/legacy"
 	"github.com/ws76/ws76/modern"
 	"github.com/ws76/ws76/translate"
+	"github.com/ws76/ws76/translate/wiretest"
 )
 
 // serveGateway runs a gateway in front of a backend and returns its address.
@@ -126,29 +127,19 @@ func TestTunnelWithDeflate(t *testing.T) {
 
 // Frames that are glued to either head pass.
 func TestTunnelGluedFrames(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
 	got := make(chan string, 1)
-	go func() {
-		conn, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		defer conn.Close()
+	backend := wiretest.Serve(t, func(conn net.Conn) {
 		br := bufio.NewReader(conn)
 		r, err := http.ReadRequest(br)
 		if err != nil {
 			return
 		}
 		fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n\x81\x02hi",
-			modern.Accept(r.Header.Get("Sec-Websocket-Key")))
+			modern.AcceptKey(r.Header.Get("Sec-Websocket-Key")))
 		all, _ := io.ReadAll(br)
 		got <- string(all)
-	}()
-	conn := dialTCP(t, serveGateway(t, ln.Addr().String(), nil))
+	})
+	conn := dialTCP(t, serveGateway(t, backend, nil))
 	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n\x81\x82\x00\x00\x00\x00yo")
 	br := bufio.NewReader(conn)
 	resp, err := http.ReadResponse(br, nil)
@@ -369,24 +360,11 @@ func TestTunnelBadAnswers(t *testing.T) {
 // scripted is a backend that reads one request head and answers with these bytes.
 func scripted(t *testing.T, answer string) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
-				io.WriteString(conn, answer)
-			}
-			conn.Close()
+	return wiretest.Serve(t, func(conn net.Conn) {
+		if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+			io.WriteString(conn, answer)
 		}
-	}()
-	return ln.Addr().String()
+	})
 }
 
 // Requests that are nearly a handshake: the origin and the dialects that are
@@ -420,18 +398,8 @@ func TestTunnelPolicy(t *testing.T) {
 
 // Shutdown ends TCP on both sides of a tunnel and puts no frame into it.
 func TestTunnelShutdown(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
 	got := make(chan string, 1)
-	go func() {
-		conn, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		defer conn.Close()
+	backend := wiretest.Serve(t, func(conn net.Conn) {
 		br := bufio.NewReader(conn)
 		if _, err := http.ReadRequest(br); err != nil {
 			return
@@ -439,8 +407,8 @@ func TestTunnelShutdown(t *testing.T) {
 		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
 		all, _ := io.ReadAll(br)
 		got <- hex.EncodeToString(all)
-	}()
-	g := translate.New(translate.Options{Backend: modern.Dialer{Address: ln.Addr().String()}})
+	})
+	g := translate.New(translate.Options{Backend: modern.Dialer{Address: backend}})
 	front, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -464,5 +432,82 @@ func TestTunnelShutdown(t *testing.T) {
 	}
 	if n := g.Stats().Closed[translate.Closed{Dialect: legacy.RFC6455, By: translate.ByGateway, Reason: translate.ShuttingDown}]; n != 1 {
 		t.Errorf("closed: %v", g.Stats().Closed)
+	}
+}
+
+// The messages of a tunnel are counted, and its end is told by who said Close first, though
+// a server ends TCP first either way. What broke: the log and the metrics had no messages,
+// and blamed the backend for the ends of clients.
+func TestTunnelIsCounted(t *testing.T) {
+	const (
+		clientClose  = "\x88\x82\x01\x02\x03\x04\x02\xea" // 1000
+		backendClose = "\x88\x02\x03\xe8"
+	)
+	for _, test := range []struct {
+		id     string
+		end    func(c *client, b *backendConn)
+		closed translate.Closed
+	}{
+		{"the client closes", func(c *client, b *backendConn) {
+			c.say(clientClose)
+			b.end("\x88\x02\x03\xe8")
+			c.all()
+			c.Close()
+		}, translate.Closed{By: translate.ByClient, Reason: translate.ClientClosed}},
+		{"the backend closes", func(c *client, b *backendConn) {
+			b.say(backendClose)
+			c.get(backendClose)
+			c.say(clientClose)
+			b.end("\x88\x02\x03\xe8")
+			c.all()
+			c.Close()
+		}, translate.Closed{By: translate.ByBackend, Reason: translate.BackendClosed}},
+		{"the backend closes, and the client leaves", func(c *client, b *backendConn) {
+			b.say(backendClose)
+			c.get(backendClose)
+			c.Close()
+			b.over()
+			b.Close()
+		}, translate.Closed{By: translate.ByBackend, Reason: translate.BackendClosed}},
+		{"the client leaves", func(c *client, b *backendConn) {
+			c.Close()
+			b.over()
+			b.Close()
+		}, translate.Closed{By: translate.ByClient, Reason: translate.ClientEnded}},
+		{"the backend leaves", func(c *client, b *backendConn) {
+			b.Close()
+			c.all()
+			c.Close()
+		}, translate.Closed{By: translate.ByBackend, Reason: translate.BackendEnded}},
+		{"not frames", func(c *client, b *backendConn) {
+			b.say("HTTP/1.1 500 Internal Server Error\r\n\r\n" + backendClose)
+			c.get("HTTP/1.1 500 Internal Server Error\r\n\r\n" + backendClose)
+			c.Close()
+			b.over()
+			b.Close()
+		}, translate.Closed{By: translate.ByClient, Reason: translate.ClientEnded}},
+	} {
+		for _, version := range []string{"7", "8", "13"} {
+			t.Run(test.id+" "+version, func(t *testing.T) {
+				r := newRig(t)
+				c := r.dial()
+				c.say(strings.Replace(head13, "Version: 13", "Version: "+version, 1) + "\x01\x81\x00\x00\x00\x00a")
+				b := r.backend.next()
+				b.say(b.switching() + "\x81\x02hi\x8a\x00")
+				if _, err := http.ReadResponse(c.br, nil); err != nil {
+					t.Fatal(err)
+				}
+				c.get("\x81\x02hi\x8a\x00")
+				c.say("\x89\x80\x00\x00\x00\x00\x80\x81\x00\x00\x00\x00b")
+				b.get("\x01\x01a", "\x89\x00", "\x80\x01b")
+				test.end(c, b)
+				test.closed.Dialect = map[string]legacy.Dialect{"7": legacy.Hybi07, "8": legacy.Hybi08, "13": legacy.RFC6455}[version]
+				r.closed(test.closed)
+				r.log.want(t, "connection closed", map[string]any{"messages_up": 1, "messages_down": 1, "by": string(test.closed.By), "reason": string(test.closed.Reason)})
+				if got := r.gw.Stats().Traffic[test.closed.Dialect]; got.MessagesUp != 1 || got.MessagesDown != 1 {
+					t.Errorf("counted %+v", got)
+				}
+			})
+		}
 	}
 }

@@ -30,6 +30,7 @@ type conversation struct {
 //
 //	!close CODE REASON   close with that code and reason
 //	!drop                end TCP without a Close
+//	!binary              send a binary message that is not UTF-8
 //	!burst N             send "burst 0" to "burst N-1"
 type backend struct {
 	address string // host:port
@@ -91,6 +92,8 @@ func obey(conn *websocket.Conn, kind int, message []byte) error {
 		return conn.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(n, text))
 	case "!drop":
 		return conn.Close()
+	case "!binary":
+		return conn.WriteMessage(websocket.BinaryMessage, []byte{0xff})
 	case "!burst":
 		for i := range n {
 			if err := conn.WriteMessage(kind, fmt.Appendf(nil, "burst %d", i)); err != nil {

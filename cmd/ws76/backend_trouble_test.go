@@ -3,15 +3,20 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/ws76/ws76/legacy"
+	"github.com/ws76/ws76/translate/wiretest"
 )
 
 // What becomes of clients whose backend is in trouble.
@@ -98,21 +103,45 @@ func (g gateway) closedAs(admin string, want ...ending) {
 func (g gateway) refusesEach(admin string, status int, reason string) {
 	g.t.Helper()
 	_, before := scrape(g.t, admin)
-	for _, d := range everyDialect {
-		s, err := speak(g.listen, d, "/")
+	var clients sync.WaitGroup
+	refusals := make([]error, len(everyDialect))
+	for i, d := range everyDialect { // at a time: each may have to wait
+		clients.Go(func() { _, refusals[i] = speak(g.listen, d, "/") })
+	}
+	clients.Wait()
+	for i, d := range everyDialect {
+		err := refusals[i]
 		var refused *refusedError
 		if !errors.As(err, &refused) {
-			g.t.Fatalf("a client of %s: %v, %v, want a refusal", d, s, err)
+			g.t.Fatalf("a client of %s: %v, want a refusal", d, err)
 		}
 		if begin := fmt.Sprintf("%d %s: %s\n", status, http.StatusText(status), reason); !strings.HasPrefix(refused.body, begin) || refused.status != status {
 			g.t.Errorf("a client of %s: %v, want %d and %q", d, err, status, begin)
 		}
-		g.says(g.logged("opening handshake refused"), map[string]any{"dialect": d, "status": status, "reason": reason})
+		g.hasLogged(map[string]any{"@message": "opening handshake refused", "dialect": d, "status": status, "reason": reason})
 		g.counts(admin, before, fmt.Sprintf(`ws76_handshakes_refused_total{dialect="%s",reason=%q}`, d, reason), 1)
 	}
 }
 
-// refusesPlain is refusesEach for plain HTTP.
+// hasLogged waits until some line of the log has these fields, which may be one from
+// before: more like it are held back for a minute.
+func (g gateway) hasLogged(want map[string]any) {
+	g.t.Helper()
+	eventually(g.t, fmt.Sprintf("line with %v", want), func() bool {
+		for line := range strings.Lines(g.log()) {
+			got, missing := fields(line), false
+			for key, value := range want {
+				missing = missing || fmt.Sprint(got[key]) != fmt.Sprint(value)
+			}
+			if !missing {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// refusesPlain is refusesEach for plain HTTP, of which the backend gets nothing.
 func (g gateway) refusesPlain(admin string, status int, reason string) {
 	g.t.Helper()
 	_, before := scrape(g.t, admin)
@@ -120,7 +149,8 @@ func (g gateway) refusesPlain(admin string, status int, reason string) {
 		g.t.Errorf("plain HTTP: %d %q, want %d and %s", got, body, status, reason)
 	}
 	g.says(g.logged("request not proxied"), map[string]any{"status": status, "reason": reason})
-	g.counts(admin, before, fmt.Sprintf(`ws76_handshakes_refused_total{dialect="http",reason=%q}`, reason), 1)
+	g.counts(admin, before, fmt.Sprintf(`ws76_http_requests_refused_total{reason=%q}`, reason), 1)
+	g.counts(admin, before, "ws76_http_requests_total", 0)
 }
 
 // counts fails unless a counter has gone up by n.
@@ -130,12 +160,6 @@ func (g gateway) counts(admin string, before map[string]string, name string, n i
 	if got := number(after[name]) - number(before[name]); got != float64(n) {
 		g.t.Errorf("%s went from %q to %q, want %d more", name, before[name], after[name], n)
 	}
-}
-
-// number is the value of a sample, 0 if there is none.
-func number(sample string) (n float64) {
-	fmt.Sscan(sample, &n)
-	return n
 }
 
 // A backend is killed with connections open, stays away, and comes back.
@@ -183,7 +207,7 @@ func TestBackendStopped(t *testing.T) {
 	}
 	g.closedAs(admin,
 		ending{legacy.Hixie75, "backend", "backend-silent"}, ending{legacy.Hixie76, "backend", "backend-silent"},
-		ending{legacy.Hybi08, "client", "client-ended"}, ending{legacy.RFC6455, "client", "client-ended"})
+		ending{legacy.Hybi08, "client", "client-closed"}, ending{legacy.RFC6455, "client", "client-closed"})
 	g.refusesEach(admin, http.StatusGatewayTimeout, "backend-timeout")
 	awaitReady(t, admin, http.StatusOK)
 	_, before := scrape(t, admin)
@@ -240,7 +264,6 @@ func TestBackendOutOfDescriptors(t *testing.T) {
 			t.Fatalf("%d connections to a backend with %d descriptors", len(open), limit)
 		}
 	}
-	g.logged("opening handshake refused")
 	g.refusesEach(admin, http.StatusGatewayTimeout, "backend-timeout")
 	for _, s := range open {
 		s.hears(t, "welcome")
@@ -256,4 +279,59 @@ func TestBackendOutOfDescriptors(t *testing.T) {
 	})
 	speakEach(t, g)
 	g.terminate()
+}
+
+// What a backend sends in the wrong place may be a secret: none of it is in the log, and the
+// lines about it are sampled. What broke: net/http's own lines quoted all of it, with every
+// response.
+func TestLogOfBadAnswers(t *testing.T) {
+	t.Parallel()
+	const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+	for id, answer := range map[string]struct {
+		text   string
+		status int
+	}{
+		"behind the response": {ok + "SECRET", http.StatusOK},
+		"not HTTP":            {"SECRET\r\n\r\n", http.StatusBadGateway},
+		"no colon":            {"HTTP/1.1 200 OK\r\nSECRET\r\n\r\n", http.StatusBadGateway},
+		"length":              {"HTTP/1.1 200 OK\r\nContent-Length: SECRET\r\n\r\n", http.StatusBadGateway},
+		"coding":              {"HTTP/1.1 200 OK\r\nTransfer-Encoding: SECRET\r\n\r\n", http.StatusBadGateway},
+	} {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			g, admin := adminGateway(t, "WS76_BACKEND=http://"+answers(t, answer.text))
+			_, before := scrape(t, admin)
+			const requests = 5
+			for range requests {
+				if status, body := get(t, "http://"+g.listen+"/plain"); status != answer.status {
+					t.Errorf("got %d %q, want %d", status, body, answer.status)
+				}
+			}
+			if answer.status == http.StatusOK {
+				g.hasLogged(map[string]any{"@message": "net/http"})
+			} else {
+				g.hasLogged(map[string]any{"@message": "request not proxied", "reason": "backend-bad-answer"})
+				g.counts(admin, before, `ws76_http_requests_refused_total{reason="backend-bad-answer"}`, requests)
+			}
+			g.counts(admin, before, "ws76_http_requests_total", requests)
+			if lines := strings.Count(g.log(), `"warn"`); strings.Contains(g.log(), "SECRET") || lines != 1 {
+				t.Errorf("%d warnings: %s", lines, g.log())
+			}
+			g.terminate()
+		})
+	}
+}
+
+// answers returns the address of a backend that answers every request with these bytes.
+func answers(t *testing.T, text string) (address string) {
+	t.Helper()
+	return wiretest.Serve(t, func(conn net.Conn) {
+		br := bufio.NewReader(conn)
+		for {
+			if _, err := http.ReadRequest(br); err != nil {
+				return
+			}
+			io.WriteString(conn, text)
+		}
+	})
 }

@@ -80,7 +80,7 @@ func (v villain) treat(conn *net.TCPConn, deed string) {
 	if err != nil {
 		return
 	}
-	io.WriteString(conn, strings.ReplaceAll(deed, "ACCEPT", modern.Accept(r.Header.Get("Sec-WebSocket-Key"))))
+	io.WriteString(conn, strings.ReplaceAll(deed, "ACCEPT", modern.AcceptKey(r.Header.Get("Sec-WebSocket-Key"))))
 	if !v.reset {
 		conn.CloseWrite()
 		io.Copy(io.Discard, br)
@@ -104,7 +104,7 @@ const (
 // has not expected.
 func (v villain) run(address string, i int) error {
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+i%8))}}
-	s, err := connect(&dialer, address, everyDialect[i%len(everyDialect)])
+	s, err := newSpeaker(&dialer, address, everyDialect[i%len(everyDialect)])
 	if err != nil {
 		return err
 	}

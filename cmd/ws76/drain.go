@@ -7,13 +7,16 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/ws76/ws76/cmd/ws76/internal/config"
+	"github.com/ws76/ws76/cmd/ws76/internal/host"
 	"github.com/ws76/ws76/legacy"
 	"github.com/ws76/ws76/translate"
 )
 
-// drain closes every connection in its dialect. Readiness has gone already;
-// balancers get WS76_DRAIN_DELAY to notice.
-func drain(c *Config, gateway *translate.Gateway, logger hclog.Logger) error {
+// drain waits WS76_DRAIN_DELAY, in which balancers notice that the gateway is not ready,
+// and closes every connection in its dialect.
+func drain(c *config.Config, gateway *translate.Gateway, logger hclog.Logger) error {
+	host.NotifyStopping(logger)
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(c.DrainTimeout))
 	defer cancel()
@@ -22,7 +25,7 @@ func drain(c *Config, gateway *translate.Gateway, logger hclog.Logger) error {
 	time.Sleep(time.Duration(c.DrainDelay))
 	err := gateway.Shutdown(ctx)
 	after := gateway.Stats()
-	args := append(ends(before, after), "left", total(after.Open), "seconds", time.Since(began).Seconds())
+	args := append(ends(before, after), "left", after.Cut, "seconds", time.Since(began).Seconds())
 	if err != nil {
 		logger.Warn("drain timed out", args...)
 		return fmt.Errorf("drain: not every connection was closed within WS76_DRAIN_TIMEOUT=%s: %w", time.Duration(c.DrainTimeout), err)
@@ -31,28 +34,31 @@ func drain(c *Config, gateway *translate.Gateway, logger hclog.Logger) error {
 	return nil
 }
 
-// ends counts, for the log, the connections that have ended between two
-// snapshots by how they ended: with FF 00 (-76), with the end of TCP (-75), with
-// the end of our half of a tunnel, or without us.
+// ends counts, for the log, the connections that have ended between two snapshots by
+// how they ended: by a goodbye that the client took, which is FF 00 (-76), the end of
+// TCP (-75) or the end of our half of a tunnel; without one that it took (not_told); or without us.
 func ends(before, after translate.Stats) []any {
-	var closingHandshakes, tcpEnds, halfCloses, byThemselves int64
+	var all, byThemselves, told int64
 	for kind, n := range after.Closed {
 		n -= before.Closed[kind]
-		switch {
-		case kind.Reason != translate.ShuttingDown:
+		if all += n; kind.Reason != translate.ShuttingDown {
 			byThemselves += n
-		case kind.Dialect == legacy.Hixie76:
-			closingHandshakes += n
-		case kind.Dialect == legacy.Hixie75:
-			tcpEnds += n
-		default:
-			halfCloses += n
 		}
 	}
-	return []any{
-		"connections", closingHandshakes + tcpEnds + halfCloses + byThemselves,
-		"closing_handshakes", closingHandshakes, "tcp_ends", tcpEnds, "half_closes", halfCloses, "by_themselves", byThemselves,
+	for d, n := range after.Told {
+		told += n - before.Told[d]
 	}
+	closingHandshakes := after.Told[legacy.Hixie76] - before.Told[legacy.Hixie76]
+	tcpEnds := after.Told[legacy.Hixie75] - before.Told[legacy.Hixie75]
+	args := []any{
+		"connections", all,
+		"closing_handshakes", closingHandshakes, "tcp_ends", tcpEnds, "half_closes", told - closingHandshakes - tcpEnds,
+		"by_themselves", byThemselves,
+	}
+	if notTold := all - told - byThemselves; notTold > 0 {
+		args = append(args, "not_told", notTold)
+	}
+	return args
 }
 
 func total(open map[legacy.Dialect]int64) (n int64) {

@@ -93,7 +93,7 @@ func TestFlashPolicy(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, "WS76_FLASH_POLICY=*.example.com,chat.example")
 	for _, tt := range []struct{ name, request, want string }{
-		{"asked for", legacy.PolicyRequest, string(legacy.Policy("*.example.com", "chat.example"))},
+		{"asked for", "<policy-file-request/>\x00", `<?xml version="1.0"?><cross-domain-policy><allow-access-from domain="*.example.com" to-ports="*"/><allow-access-from domain="chat.example" to-ports="*"/></cross-domain-policy>` + "\x00"},
 		{"not asked for", "<!doctype html>         ", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

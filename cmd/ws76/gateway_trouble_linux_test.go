@@ -51,7 +51,7 @@ func TestGatewayOutOfDescriptors(t *testing.T) {
 
 	var comers []*speaker
 	for range coming {
-		s, err := connect(&net.Dialer{}, g.listen, legacy.Hixie76)
+		s, err := newSpeaker(&net.Dialer{}, g.listen, legacy.Hixie76)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,29 +1,38 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/ws76/ws76/cmd/ws76/internal/config"
 )
 
-// health asks the admin port of the gateway that has the same environment.
+// health asks the admin port of the gateway with the same environment.
 func health(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	if err := noArguments("health", args); err != nil {
+	flags := newFlags("health")
+	ready := flags.Bool("ready", false, "ask whether a new client would be served")
+	if err := parseOnlyFlags(flags, args); err != nil {
 		return err
 	}
-	c, err := loadConfig()
-	if err != nil {
-		return err
+	path := "/healthz"
+	if *ready {
+		path = "/readyz"
+	}
+	c, problems := config.Read()
+	if problems != nil {
+		return problems
 	}
 	if c.Admin == "" {
 		return usagef("WS76_ADMIN is off, so there is no port to ask; set it to an address such as 127.0.0.1:9076")
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+reachable(string(c.Admin))+"/healthz", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+reachable(string(c.Admin))+path, nil)
 	if err != nil {
 		return err
 	}
@@ -34,13 +43,14 @@ func health(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the gateway at WS76_ADMIN=%s says %s", c.Admin, resp.Status)
+		why, _ := io.ReadAll(io.LimitReader(resp.Body, 1024))
+		return fmt.Errorf("the gateway at WS76_ADMIN=%s says %s: %s", c.Admin, resp.Status, bytes.TrimSpace(why))
 	}
 	fmt.Fprintln(stdout, "ok")
 	return nil
 }
 
-// reachable is an address to connect to for one to listen on.
+// reachable returns the address to connect to for an address to listen on.
 func reachable(address string) string {
 	host, port, _ := net.SplitHostPort(address)
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {

@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/scanner"
 	"go/token"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -92,15 +93,11 @@ type importRule struct {
 func all(string) bool { return true }
 
 func allBut(names ...string) func(string) bool {
-	return func(name string) bool { return !slices.Contains(names, name) }
+	return func(other string) bool { return !slices.Contains(names, other) }
 }
 
 func inRoom(room string) func(string) bool {
 	return func(name string) bool { return strings.HasPrefix(name, room+"/") }
-}
-
-func oneOfFiles(names ...string) func(string) bool {
-	return func(name string) bool { return slices.Contains(names, name) }
 }
 
 func checkImports(rule importRule, f source) (problems []string) {
@@ -307,6 +304,44 @@ func exportedReceiver(d *ast.FuncDecl) bool {
 	return ok && id.IsExported()
 }
 
+// A room is what a package may have.
+type room struct {
+	lines   int
+	imports []string // packages, or modules of others with all their packages
+}
+
+// checkRoomImports compares what a file imports with what its package may.
+func checkRoomImports(rooms map[string]room, f source) (problems []string) {
+	for _, spec := range f.syntax.Imports {
+		p := unquote(spec.Path)
+		first, _, _ := strings.Cut(p, "/")
+		allowed := slices.ContainsFunc(rooms[path.Dir(f.path)].imports, func(may string) bool {
+			return p == may || !within(may, []string{module}) && within(p, []string{may})
+		})
+		if strings.Contains(first, ".") && !allowed {
+			problems = append(problems, f.problem(spec, "imports %s", p))
+		}
+	}
+	return problems
+}
+
+// checkCeilings compares the lines of code of each package with what it may have.
+func checkCeilings(rooms map[string]room, lines map[string]int) (problems []string) {
+	for _, pkg := range slices.Sorted(maps.Keys(lines)) {
+		if r, ok := rooms[pkg]; !ok {
+			problems = append(problems, fmt.Sprintf("%s has %d lines of code and no row", pkg, lines[pkg]))
+		} else if lines[pkg] > r.lines {
+			problems = append(problems, fmt.Sprintf("%s has %d lines of code, more than %d", pkg, lines[pkg], r.lines))
+		}
+	}
+	for _, pkg := range slices.Sorted(maps.Keys(rooms)) {
+		if lines[pkg] == 0 {
+			problems = append(problems, pkg+" has a row and no code")
+		}
+	}
+	return problems
+}
+
 func checkTopLevel(files []string) (problems []string) {
 	for _, name := range files {
 		top, _, _ := strings.Cut(name, "/")
@@ -321,7 +356,7 @@ func checkTopLevel(files []string) (problems []string) {
 func holdsCode(name string) bool {
 	base := path.Base(name)
 	return !strings.HasSuffix(base, "_test.go") && !strings.Contains("/"+name, "/testdata/") &&
-		path.Ext(base) != ".md" && !slices.Contains([]string{"LICENSE", "go.sum", "package-lock.json"}, base)
+		path.Ext(base) != ".md" && path.Ext(base) != ".png" && !slices.Contains([]string{"LICENSE", "go.sum", "package-lock.json"}, base)
 }
 
 // codeLines counts lines that are neither blank nor, in Go, only comment.
@@ -438,6 +473,17 @@ func TestChecksFind(t *testing.T) {
 	}
 }
 
+func TestCheckRoomsFinds(t *testing.T) {
+	rooms := map[string]room{"p": {lines: 1, imports: []string{module + "/legacy", gorillaMod}}, "long": {lines: 2}, "gone": {lines: 1}}
+	if got := checkCeilings(rooms, map[string]int{"p": 1, "long": 3, "new": 1}); len(got) != 3 {
+		t.Errorf("lines: found %q, want 3", got)
+	}
+	f := parse(t, "p/planted.go", `package p; import ("net/http"; "`+module+`/legacy"; "`+module+`/legacy/sub"; "`+gorillaMod+`/x"; "`+hclogMod+`")`)
+	if got := checkRoomImports(rooms, f); len(got) != 2 {
+		t.Errorf("imports: found %q, want 2", got)
+	}
+}
+
 func TestCheckTopLevelFinds(t *testing.T) {
 	files := []string{"cmd/ws76/main.go", ".ci/run", "go.mod", "util/x.go", "notes.txt", "cmds/x.go"}
 	if got := checkTopLevel(files); len(got) != 3 {
@@ -459,7 +505,7 @@ func TestCodeLines(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]bool{
-		"cmd/ws76/main.go": true, "docker/Dockerfile": true, ".ci/run": true, "docker/fronts/nginx.conf": true,
+		"cmd/ws76/main.go": true, "docker/Dockerfile": true, ".ci/run": true, "docker/proxies/nginx.conf": true,
 		"cmd/ws76/main_test.go": false, "legacy/testdata/frames.json": false, "README.md": false, "go.sum": false,
 	} {
 		if got := holdsCode(name); got != want {

@@ -21,6 +21,7 @@ const root = "../.."
 const (
 	module        = "github.com/ws76/ws76"
 	gorillaMod    = "github.com/gorilla/websocket"
+	systemdMod    = "github.com/coreos/go-systemd/v22"
 	hclogMod      = "github.com/hashicorp/go-hclog"
 	envconfigMod  = "github.com/kelseyhightower/envconfig"
 	goInternalMod = "github.com/rogpeppe/go-internal"
@@ -32,6 +33,7 @@ const (
 // needs of tests are those of a module of their own.
 var agreed = map[string]string{
 	gorillaMod:    "dials the backend; a peer of RFC 6455 in the demo and in tests",
+	systemdMod:    "sockets from systemd, and telling it how ws76 is",
 	hclogMod:      "the log",
 	envconfigMod:  "the environment",
 	proxyprotoMod: "the PROXY protocol",
@@ -48,16 +50,83 @@ var dependencyRules = []dependencyRule{
 	{"translate", []string{envconfigMod, prometheusMod, proxyprotoMod}, "edge matters belong to the command"},
 }
 
+// rooms are all packages: the most lines of code that each may have, without comments,
+// blank lines and tests, and all that it may import besides the standard library.
+// The lines fall with what leaves a package; they rise only in the commit that adds what
+// needs them.
+var rooms = map[string]room{
+	"legacy":            {1245, nil},
+	"legacy/legacytest": {64, []string{module + "/legacy"}},
+	"modern":            {826, []string{gorillaMod}},
+	"translate": {1545, []string{
+		module + "/translate/internal/admission",
+		module + "/translate/internal/census",
+		module + "/translate/internal/checks",
+		module + "/translate/internal/diagnosis",
+		module + "/translate/internal/opening",
+		module + "/translate/internal/redact",
+		module + "/translate/internal/response",
+		module + "/translate/internal/codec", module + "/translate/internal/forward", module + "/translate/internal/plain", module + "/translate/internal/rawhead",
+		module + "/translate/internal/relay", module + "/translate/proxies", module + "/legacy", module + "/modern", hclogMod,
+	}},
+	"translate/internal/admission": {229, nil},
+	"translate/internal/census":    {137, []string{module + "/legacy"}},
+	"translate/internal/checks":    {158, []string{module + "/translate/internal/forward", module + "/legacy"}},
+	"translate/internal/diagnosis": {177, []string{module + "/translate/proxies", module + "/legacy"}},
+	"translate/internal/opening":   {343, []string{module + "/translate/internal/checks", module + "/translate/internal/codec", module + "/translate/internal/forward", module + "/translate/internal/relay", module + "/translate/proxies", module + "/legacy", module + "/modern"}},
+	"translate/internal/redact":    {70, nil},
+	"translate/internal/response":  {138, []string{module + "/translate/internal/forward", module + "/modern"}},
+
+	"translate/internal/codec":   {775, []string{module + "/legacy", module + "/modern"}},
+	"translate/internal/forward": {257, nil},
+	"translate/internal/plain":   {534, []string{module + "/translate/internal/forward", module + "/modern"}},
+	"translate/internal/rawhead": {265, []string{module + "/modern"}},
+	"translate/internal/relay":   {1887, nil},
+	"translate/wiretest":         {200, nil},
+	"translate/proxies":          {226, nil},
+
+	"cmd/ws76": {986, []string{
+		module + "/cmd/ws76/internal/manual",
+		module + "/cmd/ws76/internal/admin", module + "/cmd/ws76/internal/certs", module + "/cmd/ws76/internal/check", module + "/cmd/ws76/internal/config",
+		module + "/cmd/ws76/internal/demo", module + "/cmd/ws76/internal/inspect", module + "/cmd/ws76/internal/listen", module + "/cmd/ws76/internal/logging", module + "/cmd/ws76/internal/metrics",
+		module + "/cmd/ws76/internal/connect", module + "/cmd/ws76/internal/probe", module + "/cmd/ws76/internal/reach", module + "/cmd/ws76/internal/host", module + "/cmd/ws76/internal/selftest", module + "/cmd/ws76/internal/terminal", module + "/translate", module + "/legacy", module + "/modern", hclogMod,
+	}},
+	"cmd/ws76/internal/config": {756, []string{module + "/translate", module + "/legacy", envconfigMod}},
+	"cmd/ws76/internal/certs":  {300, []string{module + "/cmd/ws76/internal/config", hclogMod}},
+	"cmd/ws76/internal/listen": {445, []string{module + "/cmd/ws76/internal/certs", module + "/cmd/ws76/internal/config", module + "/translate", module + "/legacy", systemdMod, hclogMod, proxyprotoMod}},
+	"cmd/ws76/internal/admin": {350, []string{
+		module + "/cmd/ws76/internal/check", module + "/cmd/ws76/internal/config", module + "/cmd/ws76/internal/inspect", module + "/translate", module + "/legacy", hclogMod,
+	}},
+	"cmd/ws76/internal/inspect":  {1213, []string{module + "/translate", module + "/legacy", module + "/modern"}},
+	"cmd/ws76/internal/selftest": {533, []string{module + "/cmd/ws76/internal/logging", module + "/translate", module + "/translate/proxies", module + "/legacy", module + "/modern", gorillaMod}},
+	"cmd/ws76/internal/metrics": {250, []string{
+		module + "/cmd/ws76/internal/certs", module + "/cmd/ws76/internal/check", module + "/cmd/ws76/internal/listen", module + "/translate", module + "/legacy", prometheusMod,
+	}},
+	"cmd/ws76/internal/demo": {293, []string{
+		module + "/cmd/ws76/internal/connect", module + "/cmd/ws76/internal/listen", module + "/cmd/ws76/internal/terminal", module + "/translate", module + "/legacy", module + "/modern", gorillaMod,
+	}},
+	"cmd/ws76/internal/check":    {385, []string{module + "/translate", module + "/legacy", module + "/modern", hclogMod}},
+	"cmd/ws76/internal/logging":  {375, []string{module + "/cmd/ws76/internal/check", module + "/cmd/ws76/internal/config", hclogMod}},
+	"cmd/ws76/internal/host":     {140, []string{systemdMod, hclogMod}},
+	"cmd/ws76/internal/terminal": {60, nil},
+	"cmd/ws76/internal/manual":   {202, []string{module + "/cmd/ws76/internal/config"}},
+	"cmd/ws76/internal/connect":  {485, []string{module + "/cmd/ws76/internal/reach", module + "/cmd/ws76/internal/terminal", module + "/legacy", gorillaMod}},
+	"cmd/ws76/internal/reach":    {145, []string{module + "/cmd/ws76/internal/check"}},
+	"cmd/ws76/internal/probe":    {730, []string{module + "/cmd/ws76/internal/reach", module + "/translate/proxies", module + "/legacy", module + "/modern"}},
+
+	"docker/demo/app": {152, []string{gorillaMod, hclogMod}},
+}
+
 // importRules hold for what our own files import: net/http itself pulls in
 // log, math/rand and crypto/md5.
 var importRules = []importRule{
-	{allBut("translate/wiretest/serve.go", "translate/wiretest/wire.go"), []string{"testing"}, "tests are not part of the product"},
+	{allBut("legacy/legacytest/legacytest.go", "translate/wiretest/wire.go", "translate/wiretest/serve.go"), []string{"testing", "testing/synctest"}, "tests are not part of the product"},
 	{all, []string{"math/rand"}, "masking keys and challenges are unpredictable: crypto/rand"},
-	{allBut("translate/pump_linux.go", "translate/internal/relay/queue_linux.go", "translate/internal/relay/rawio_linux.go"), []string{"unsafe"}, "what a peer sent is never looked at without bounds; the exceptions name their gain"},
-	{allBut("cmd/ws76/log.go"), []string{"log"}, "there is one logger, and it is hclog; the one exception leads the other there"},
-	{inRoom("legacy"), []string{hclogMod, module}, "a wire has no log and no other room"},
+	{allBut("translate/internal/relay/rawio_linux.go", "translate/internal/relay/queue_linux.go"), []string{"unsafe"}, "what a peer sent is never looked at without bounds; the exceptions name their gain"},
+	{allBut("cmd/ws76/internal/logging/nethttp.go"), []string{"log"}, "there is one logger, and it is hclog; the one exception leads the other there"},
+	{func(name string) bool { return path.Dir(name) == "legacy" }, []string{hclogMod, module}, "a wire has no log and no other room"},
 	{inRoom("translate"), []string{"os/signal", "flag"}, "edge matters belong to the command"},
-	{oneOfFiles("translate/up.go", "translate/down.go", "translate/text.go"), []string{"net", "time", "os"}, "pure means testable at every cut"},
+	{inRoom("translate/internal/codec"), []string{"net", "time", "os"}, "pure means testable at every cut"},
 }
 
 // callRules hold for calls outside of programs.
@@ -194,6 +263,20 @@ func TestFileLength(t *testing.T) {
 	if files < 20 {
 		t.Errorf("only %d files with code found", files)
 	}
+}
+
+func TestRooms(t *testing.T) {
+	files := productFiles(t)
+	lines := map[string]int{}
+	for _, f := range files {
+		text, err := os.ReadFile(filepath.Join(root, f.path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines[path.Dir(f.path)] += codeLines(f.path, text)
+		report(t, "imports run one way", checkRoomImports(rooms, f))
+	}
+	report(t, "a room that outgrows its plan wants a wall", checkCeilings(rooms, lines))
 }
 
 func report(t *testing.T, why string, problems []string) {

@@ -9,39 +9,39 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+	"time"
+
+	"github.com/ws76/ws76/cmd/ws76/internal/config"
+	"github.com/ws76/ws76/cmd/ws76/internal/logging"
+	"github.com/ws76/ws76/cmd/ws76/internal/manual"
 )
 
 // Exit statuses.
 const (
 	exitOK     = 0
-	exitFailed = 1 // it ran and something went wrong
-	exitUsage  = 2 // it did not start: a wrong argument or variable
+	exitFailed = 1 // it ran and failed
+	exitUsage  = 2 // it did not start because of an argument or variable
+	exitBroken = 3 // a connection of connect was open and ended otherwise than its dialect does
 )
 
-// A verb is one word after ws76; it returns when it is done or ctx ends.
-type verb struct {
-	name, help string
-	run        func(ctx context.Context, args []string, stdout, stderr io.Writer) error
-}
+// flushTimeout is how long the end waits for stderr to be read.
+const flushTimeout = time.Second
 
-// verbs is a function because help prints it.
-func verbs() []verb {
-	return []verb{
-		{"serve", "run the gateway (the default)", serve},
-		{"demo", "show a -76 client talking to an RFC 6455 backend; -once to end after it", demo},
-		{"probe", "open a URL as clients of 2009 to today do, and say what a proxy on the way breaks; -help", probeURL},
-		{"check", "validate the environment and the files that it names; -backend to connect to the backend too", check},
-		{"health", "ask a running gateway whether it is alive: exit status 0 or 1", health},
-		{"version", "print the version", version},
-		{"help", "print this text and the variables", help},
-	}
+// A verb is one word after ws76; run returns when it is done or ctx ends.
+type verb struct {
+	manual.Verb
+	run func(ctx context.Context, args []string, stdout, stderr io.Writer) error
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	stderr := logging.NewQueue(os.Stderr)
+	status := run(ctx, os.Args[1:], os.Stdout, stderr)
+	stderr.Flush(flushTimeout)
+	os.Exit(status)
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -55,12 +55,28 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case "-v", "-version", "--version":
 		name = "version"
 	}
-	for _, v := range verbs() {
-		if v.name == name {
-			return status(v.run(ctx, args, stdout, stderr), stderr)
-		}
+	v, err := verbOf(name)
+	if err == nil {
+		err = v.run(ctx, args, stdout, stderr)
 	}
-	return status(usagef("%q is not a verb of ws76; ws76 help lists them", name), stderr)
+	if asked := new(helpError); errors.As(err, asked) {
+		v.Flags = asked.flags
+		fmt.Fprint(stdout, v.Text())
+		return exitOK
+	}
+	return status(err, stderr)
+}
+
+// verbOf returns the verb of a name; the error names the nearest one.
+func verbOf(name string) (verb, error) {
+	var names []string
+	for _, v := range verbs() {
+		if v.Name == name {
+			return v, nil
+		}
+		names = append(names, v.Name)
+	}
+	return verb{}, usagef("%q is not a verb of ws76; did you mean %s? ws76 help lists them", name, config.Nearest(name, names))
 }
 
 // status prints an error and turns it into an exit status.
@@ -68,21 +84,29 @@ func status(err error, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(stderr, "ws76: %v\n", err)
-	if errors.As(err, new(usageError)) {
+	if strings.TrimSpace(os.Getenv("WS76_LOG_FORMAT")) == "json" {
+		logging.JSONError(stderr, err)
+	} else {
+		fmt.Fprintf(stderr, "ws76: %v\n", err)
+	}
+	if errors.As(err, new(usageError)) || errors.As(err, new(config.Errors)) {
 		return exitUsage
+	}
+	if coded := new(exitError); errors.As(err, coded) {
+		return coded.status
 	}
 	return exitFailed
 }
 
-// A usageError is the user's to mend before another start.
+// An exitError has an exit status of its own.
+type exitError struct {
+	error
+	status int
+}
+
+func (e exitError) Unwrap() error { return e.error }
+
+// A usageError needs another command line or environment.
 type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
-func noArguments(verb string, args []string) error {
-	if len(args) > 0 {
-		return usagef("%s takes no arguments, not %q; settings are WS76_ variables, see ws76 help", verb, args)
-	}
-	return nil
-}

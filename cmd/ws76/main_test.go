@@ -1,10 +1,16 @@
 package main
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,11 +22,20 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ws76/ws76/cmd/ws76/internal/config"
+	"github.com/ws76/ws76/legacy"
+	"github.com/ws76/ws76/legacy/legacytest"
+	"github.com/ws76/ws76/modern"
+	"github.com/ws76/ws76/translate"
 )
 
 // TestMain makes this test binary two programs for everything that the tests
-// start: ws76, and a backend for it.
+// start: ws76, and a backend for it. Parallel tests mostly wait for such programs, so more
+// of them run at a time than there are processors. Tests that keep the processors busy are
+// not parallel.
 func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "8") // go test -parallel overrides it
 	testscript.Main(m, map[string]func(){"ws76": main, "ws76-backend": backendMain})
 }
 
@@ -31,10 +46,12 @@ func TestMain(m *testing.M) {
 //	terminate STATUS                     send it SIGTERM, compare its exit status, write its log to log
 //
 // these variables: FREE, an address that nobody listens on, TAKEN, one that
-// somebody does, and APP, that of a backend with a WebSocket at /chat; and these
+// somebody does, APP, that of a backend with WebSockets, GATEWAY, that of a gateway to
+// it, and TLS, that of the same backend with TLS 1.1, which speaks -76 at /old; and these
 // files: tls.pem and tls.key, which belong together, and other/tls.key, which does
 // not.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -62,17 +79,71 @@ func setup(env *testscript.Env) error {
 	env.Vars = append(env.Vars, hasty)
 	env.Setenv("FREE", free)
 	env.Setenv("TAKEN", ln.Addr().String())
-	app := http.NewServeMux()
-	app.HandleFunc("/chat", func(w http.ResponseWriter, r *http.Request) {
-		if conn, err := new(websocket.Upgrader).Upgrade(w, r, nil); err == nil {
-			conn.ReadMessage()
-			conn.Close()
-		}
-	})
+	app := scriptApp()
 	server := httptest.NewServer(app)
 	env.Defer(server.Close)
 	env.Setenv("APP", server.Listener.Addr().String())
+	old := httptest.NewUnstartedServer(app)
+	old.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	old.Config.ErrorLog = log.New(io.Discard, "", 0)
+	old.StartTLS()
+	env.Defer(old.Close)
+	env.Setenv("TLS", old.Listener.Addr().String())
+	clients, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	gateway := translate.New(translate.Options{Backend: modern.Dialer{Address: server.Listener.Addr().String()}, PreserveHost: true})
+	go gateway.Serve(clients)
+	env.Defer(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		gateway.Shutdown(ctx)
+	})
+	env.Setenv("GATEWAY", clients.Addr().String())
 	return errors.Join(writeNewPEM(env.WorkDir), writeNewPEM(filepath.Join(env.WorkDir, "other")))
+}
+
+// scriptApp repeats messages at /chat, as binary ones at /binary and to -76 at /old. At
+// /fields it says what it was asked with, at /policy it closes with 1008.
+func scriptApp() http.Handler {
+	app := http.NewServeMux()
+	serve := func(path string, serve func(*websocket.Conn, *http.Request)) {
+		upgrader := websocket.Upgrader{Subprotocols: []string{"chat"}, CheckOrigin: func(*http.Request) bool { return true }}
+		app.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			if conn, err := upgrader.Upgrade(w, r, nil); err == nil {
+				defer conn.Close()
+				serve(conn, r)
+			}
+		})
+	}
+	for path, reply := range map[string]int{"/chat": websocket.TextMessage, "/binary": websocket.BinaryMessage} {
+		serve(path, func(conn *websocket.Conn, _ *http.Request) {
+			for {
+				_, message, err := conn.ReadMessage()
+				if err != nil || conn.WriteMessage(reply, message) != nil {
+					return
+				}
+			}
+		})
+	}
+	serve("/fields", func(conn *websocket.Conn, r *http.Request) {
+		fields := fmt.Sprintf("%v %v %v %s", r.Header["Origin"], r.Header["X-Test"], r.Header["User-Agent"], conn.Subprotocol())
+		conn.WriteMessage(websocket.TextMessage, []byte(fields))
+		conn.ReadMessage()
+	})
+	serve("/policy", func(conn *websocket.Conn, _ *http.Request) {
+		conn.ReadMessage()
+		conn.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.ClosePolicyViolation, "no"))
+		conn.ReadMessage()
+	})
+	app.HandleFunc("/old", func(w http.ResponseWriter, r *http.Request) {
+		if conn, err := new(legacy.Upgrader).Upgrade(w, r); err == nil {
+			defer conn.Close()
+			legacytest.Echo(conn)
+		}
+	})
+	return app
 }
 
 func writeNewPEM(dir string) error {
@@ -122,7 +193,7 @@ const running = "running"
 
 func start(ts *testscript.TestScript, args []string) {
 	var variables []string
-	for _, name := range variableNames() {
+	for _, name := range config.Names() {
 		if value := ts.Getenv(name); value != "" {
 			variables = append(variables, name+"="+value)
 		}

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/ws76/ws76/cmd/ws76/internal/probe"
+	"github.com/ws76/ws76/cmd/ws76/internal/terminal"
 	"github.com/ws76/ws76/modern"
 	"github.com/ws76/ws76/translate"
 )
@@ -41,7 +42,11 @@ func serveGateway(t *testing.T, b *backend) string {
 	}
 	g := gatewayBefore(b)
 	go g.Serve(ln)
-	t.Cleanup(func() { shutdown(g) })
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		g.Shutdown(ctx)
+	})
 	return ln.Addr().String()
 }
 
@@ -104,7 +109,7 @@ func TestProbeGatewayByTLS(t *testing.T) {
 		{[]string{"-insecure"}, exitOK, "Everything works."},
 		{[]string{"-insecure", "-min-tls", "1.0"}, exitOK, "Everything works."},
 		{[]string{"-insecure", "-min-tls=1.3"}, exitOK, "Everything works."},
-		{[]string{"-only", "13"}, exitFailed, "-insecure looks past the certificate"},
+		{[]string{"-only", "13"}, exitFailed, "authority is unknown"},
 	} {
 		status, stdout, _ := probed(t, append(tt.args, s.URL)...)
 		if status != tt.status || !strings.Contains(stdout, tt.want) {
@@ -135,9 +140,9 @@ func TestProbeExplains(t *testing.T) {
 	status, stdout, stderr := probed(t, "-only=76,75-lax,http", "http://"+address)
 	want := "\nOpening handshakes at ws://" + address + `
   attempt      outcome           detail
-  76           refused-by-front  502 Bad Gateway
-  75-lax       refused-by-front  502 Bad Gateway
-  http         refused-by-front  502 Bad Gateway
+  76           refused-by-proxy  502 Bad Gateway
+  75-lax       refused-by-proxy  502 Bad Gateway
+  http         refused-by-proxy  502 Bad Gateway
 
   76, 75-lax, http: a proxy on the way answered the handshake itself.
     change: have the proxy forward to the address that ws76 listens on (WS76_LISTEN), and see that ws76 runs there
@@ -150,6 +155,61 @@ func TestProbeExplains(t *testing.T) {
 	}
 }
 
+// A change that fixes several things is printed once.
+func TestProbeAdvisesOnce(t *testing.T) {
+	var b bytes.Buffer
+	r := probeReport{&terminal.Printer{W: &b}}
+	r.explain([]probe.Result{
+		{Attempt: "76", Outcome: probe.Lost, Meaning: "lost", Advice: "nginx:\nthis"},
+		{Attempt: "13", Outcome: probe.Stripped, Meaning: "stripped", Advice: "nginx:\nthis"},
+		{Attempt: "76-split", Outcome: probe.Lost, Meaning: "lost", Advice: "nginx:\nthis"},
+		{Attempt: "http", Outcome: probe.Timeout, Meaning: "late", Advice: "that"},
+	}, new(probing).counts)
+	want := `
+  76, 76-split: lost.
+  13: stripped.
+    change: nginx:
+      this
+
+  http: late.
+    change: that
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", &b, want)
+	}
+}
+
+// What a proxy changes in the first lines of -75 is no failure unless it was asked for.
+func TestProbeStrict75(t *testing.T) {
+	p := &probing{}
+	changed := probe.Result{Attempt: "75-strict", Outcome: probe.Changed}
+	for _, tt := range []struct {
+		chosen bool
+		result probe.Result
+		want   bool
+	}{
+		{false, changed, false},
+		{true, changed, true},
+		{false, probe.Result{Attempt: "75-strict", Outcome: probe.Stripped}, true},
+		{false, probe.Result{Attempt: "75-lax", Outcome: probe.Changed}, true},
+		{true, probe.Result{Attempt: "75-strict", Outcome: probe.Works}, false},
+	} {
+		if p.chosen = tt.chosen; p.counts(tt.result) != tt.want {
+			t.Errorf("chosen %t, %+v: %t", tt.chosen, tt.result, !tt.want)
+		}
+	}
+}
+
+// A message is sent where the handshake succeeds, and what comes back is told.
+func TestProbeMessage(t *testing.T) {
+	b := gorillaBackend(t)
+	address := serveGateway(t, b)
+	status, stdout, stderr := probed(t, "ws://"+address+"/chat", "-message", "Grüße", "-only", "76,75-lax,8,13")
+	if status != exitOK || strings.Count(stdout, `works             "welcome", "Grüße" came back`) != 4 {
+		t.Errorf("status %d\n%s%s", status, stdout, stderr)
+	}
+}
+
 func TestProbeJSON(t *testing.T) {
 	status, stdout, stderr := probed(t, "-json", "-only", "http,76", "ws://"+answering(t, http.StatusForbidden, "nginx", "<b>no"))
 	want := `[
@@ -157,7 +217,7 @@ func TestProbeJSON(t *testing.T) {
     "attempt": "http",
     "outcome": "works",
     "detail": "403 Forbidden",
-    "front": "nginx",
+    "proxy": "nginx",
     "meaning": "a client of this kind gets through",
     "advice": ""
   },
@@ -165,7 +225,7 @@ func TestProbeJSON(t *testing.T) {
     "attempt": "76",
     "outcome": "refused-by-app",
     "detail": "403 Forbidden",
-    "front": "nginx",
+    "proxy": "nginx",
     "meaning": "the handshake was turned down, by the app or by the gateway before it",
     "advice": "the app decides by Origin or credentials: -origin is what it sees"
   }
@@ -202,7 +262,7 @@ func TestProbeStatus(t *testing.T) {
 		{[]string{"-timeout", "0s", "ws://h"}, exitUsage, "-timeout=0s is not positive"},
 		{[]string{"-origin", "a\r\nb", "ws://h"}, exitUsage, "printable ASCII"},
 		{[]string{"-protocol", "ü", "ws://h"}, exitUsage, "printable ASCII"},
-		{[]string{"-verbose", "ws://h"}, exitUsage, "flag provided but not defined: -verbose; see ws76 probe -help"},
+		{[]string{"-verbose", "ws://h"}, exitUsage, "flag provided but not defined: -verbose, did you mean -message?; see ws76 help probe"},
 	} {
 		status, stdout, stderr := probed(t, tt.args...)
 		said := stderr
@@ -218,7 +278,7 @@ func TestProbeStatus(t *testing.T) {
 // The help lists every attempt.
 func TestProbeUsage(t *testing.T) {
 	for _, name := range probe.Attempts() {
-		if !strings.Contains(probeUsage(), "\n  "+name+" ") {
+		if !strings.Contains(helpOf(t, "help", "probe"), "\n  "+name+" ") {
 			t.Errorf("%s is not explained", name)
 		}
 	}
@@ -256,20 +316,20 @@ func TestProbeInterrupted(t *testing.T) {
 func TestProbeColours(t *testing.T) {
 	print := func(colour bool) string {
 		var b bytes.Buffer
-		r := probeReport{&printer{w: &b, colour: colour}}
-		r.row(probe.Result{Attempt: "76", Outcome: probe.Works, Detail: "x"})
-		r.row(probe.Result{Attempt: "13", Outcome: probe.LocationMismatch, Detail: "x"})
-		r.explain([]probe.Result{{Attempt: "13", Outcome: probe.Lost, Meaning: "m", Advice: "a"}})
+		r := probeReport{&terminal.Printer{W: &b, Colour: colour}}
+		r.row(probe.Result{Attempt: "76", Outcome: probe.Works, Detail: "x"}, false)
+		r.row(probe.Result{Attempt: "13", Outcome: probe.LocationMismatch, Detail: "x"}, true)
+		r.explain([]probe.Result{{Attempt: "13", Outcome: probe.Lost, Meaning: "m", Advice: "a"}}, new(probing).counts)
 		return b.String()
 	}
 	coloured := print(true)
-	for _, code := range []string{green, red, bold, cyan} {
+	for _, code := range []string{terminal.Green, terminal.Red, terminal.Bold, terminal.Cyan} {
 		if !strings.Contains(coloured, "\x1b["+code+"m") {
 			t.Errorf("no colour %s in %q", code, coloured)
 		}
 	}
 	bare := coloured
-	for _, code := range []string{"0", green, red, bold, cyan} {
+	for _, code := range []string{"0", terminal.Green, terminal.Red, terminal.Bold, terminal.Cyan} {
 		bare = strings.ReplaceAll(bare, "\x1b["+code+"m", "")
 	}
 	if plain := print(false); bare != plain || slices.Max([]byte(plain)) > '~' {

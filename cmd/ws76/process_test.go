@@ -208,36 +208,58 @@ func (g gateway) terminate() {
 // open completes the opening handshake of a legacy client.
 func (g gateway) open(d legacy.Dialect, target string) *legacy.Conn {
 	g.t.Helper()
-	u, err := url.Parse("ws://" + g.listen + target)
+	return openLegacy(g.t, g.listen, d, target)
+}
+
+// openLegacy is open by way of another address.
+func openLegacy(t *testing.T, address string, d legacy.Dialect, target string) *legacy.Conn {
+	t.Helper()
+	u, err := url.Parse("ws://" + address + target)
 	if err != nil {
-		g.t.Fatal(err)
+		t.Fatal(err)
 	}
-	conn, err := legacy.NewRequest(d, u).Open(g.connect())
+	conn, err := legacy.NewRequest(d, u).Open(connectTo(t, address))
 	if err != nil {
-		g.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return conn
 }
 
 func (g gateway) connect() net.Conn {
 	g.t.Helper()
-	conn, err := net.Dial("tcp", g.listen)
+	return connectTo(g.t, g.listen)
+}
+
+func connectTo(t *testing.T, address string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
 	if err != nil {
-		g.t.Fatal(err)
+		t.Fatal(err)
 	}
 	conn.SetDeadline(time.Now().Add(patience))
-	g.t.Cleanup(func() { conn.Close() })
+	t.Cleanup(func() { conn.Close() })
 	return conn
 }
 
 // freeAddress is a loopback address that nobody listens on. Its port is below
-// those that systems choose themselves, so that nobody gets it in the meantime.
+// those that systems choose themselves, so that nobody gets it in the meantime,
+// and no other test gets it either.
 func freeAddress() (string, error) {
 	for range 100 {
 		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10000+rand.N(20000)))
-		if err == nil {
-			return ln.Addr().String(), ln.Close()
+		if err != nil {
+			continue
+		}
+		address := ln.Addr().String()
+		if err := ln.Close(); err != nil {
+			return "", err
+		}
+		if _, given := givenAddresses.LoadOrStore(address, true); !given {
+			return address, nil
 		}
 	}
 	return "", errors.New("no free port between 10000 and 30000")
 }
+
+// givenAddresses are those that freeAddress has returned.
+var givenAddresses sync.Map

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -83,7 +84,7 @@ func TestAdminWhileDraining(t *testing.T) {
 	}
 	answers("/healthz", 200, "ok")
 	answers("/readyz", 200, "ok")
-	answers("/", 404, "")
+	answers("/nothing", 404, "")
 
 	conn := stubborn(t, g)
 	terminate(t, g)
@@ -114,7 +115,7 @@ func TestDrainTimeout(t *testing.T) {
 		t.Errorf("exit status %d, want %d", status, exitFailed)
 	}
 	closed(t, closes)
-	if want := "ws76: drain: not every connection was closed within WS76_DRAIN_TIMEOUT=50ms: "; !strings.Contains(g.log(), want) {
+	if want := `"error":"drain: not every connection was closed within WS76_DRAIN_TIMEOUT=50ms: `; !strings.Contains(g.log(), want) {
 		t.Errorf("the log does not say %q:\n%s", want, g.log())
 	}
 	if strings.Contains(g.log(), `"drained"`) {
@@ -184,17 +185,7 @@ func TestBackendPathPrefix(t *testing.T) {
 // A backend whose certificate nobody vouches for is no backend.
 func TestBackendCertificate(t *testing.T) {
 	t.Parallel()
-	b := &backend{ended: make(chan conversation, 1)}
-	server := httptest.NewUnstartedServer(b)
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	trusted := filepath.Join(t.TempDir(), "ca.pem")
-	block := encodePEM("CERTIFICATE", server.Certificate().Raw)
-	if err := os.WriteFile(trusted, block, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	address := server.Listener.Addr().String()
+	address, trusted := tlsBackend(t, nil)
 	for _, tt := range []struct {
 		name   string
 		set    []string
@@ -210,6 +201,7 @@ func TestBackendCertificate(t *testing.T) {
 		{"other server name", []string{"WS76_BACKEND=wss://" + address, "WS76_BACKEND_CA=" + trusted, "WS76_BACKEND_SERVER_NAME=app.example"}, 502, "not app.example"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			if runtime.GOOS != "linux" && strings.HasPrefix(fmt.Sprint(tt.set[1:]), "[SSL_CERT_FILE=") {
 				missing(t, "SSL_CERT_FILE is for Linux")
 			}
@@ -247,19 +239,10 @@ func TestBackendCertificate(t *testing.T) {
 func TestBackendWantsCertificate(t *testing.T) {
 	t.Parallel()
 	pem := newPEM(t, "gateway")
-	b := &backend{ended: make(chan conversation, 1)}
-	server := httptest.NewUnstartedServer(b)
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: x509.NewCertPool()}
-	server.TLS.ClientCAs.AddCert(pem.leaf)
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	trusted := filepath.Join(t.TempDir(), "ca.pem")
-	block := encodePEM("CERTIFICATE", server.Certificate().Raw)
-	if err := os.WriteFile(trusted, block, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	set := []string{"WS76_BACKEND=https://" + server.Listener.Addr().String(), "WS76_BACKEND_CA=" + trusted}
+	ours := x509.NewCertPool()
+	ours.AddCert(pem.leaf)
+	address, trusted := tlsBackend(t, &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ours})
+	set := []string{"WS76_BACKEND=https://" + address, "WS76_BACKEND_CA=" + trusted}
 	g := startGateway(t, set...)
 	if status, _ := get(t, "http://"+g.listen+"/"); status != http.StatusBadGateway {
 		t.Errorf("status %d without a certificate, want 502", status)
@@ -272,6 +255,21 @@ func TestBackendWantsCertificate(t *testing.T) {
 	if got, err := conn.ReadText(); got != "welcome" {
 		t.Errorf("got %q, %v", got, err)
 	}
+}
+
+// tlsBackend starts a backend with TLS. trusted is the file of its certificate.
+func tlsBackend(t *testing.T, config *tls.Config) (address, trusted string) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(&backend{ended: make(chan conversation, 1)})
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = config
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	trusted = filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(trusted, encodePEM("CERTIFICATE", server.Certificate().Raw), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return server.Listener.Addr().String(), trusted
 }
 
 func encodePEM(kind string, der []byte) []byte {
@@ -320,8 +318,11 @@ func TestUnsolicitedAnswerIsLogged(t *testing.T) {
 		io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
 		io.Copy(io.Discard, conn)
 	}()
-	if status, _ := get(t, "http://"+g.listen+"/"); status != http.StatusNoContent {
-		t.Fatalf("status %d, want 204", status)
+	client := g.connect() // stays, and with it the connection to the backend
+	io.WriteString(client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	resp, err := http.ReadResponse(bufio.NewReader(client), nil)
+	if err != nil || resp.StatusCode != http.StatusNoContent {
+		t.Fatalf("%v, %v, want 204", resp, err)
 	}
 	close(answered)
 	line, err := g.next(func(line string) bool { return strings.Contains(line, "Unsolicited response") })
@@ -333,9 +334,9 @@ func TestUnsolicitedAnswerIsLogged(t *testing.T) {
 
 // A hangup ended the process with all its connections, and later still while it
 // drained.
-func TestHangup(t *testing.T) {
+func TestSIGHUP(t *testing.T) {
 	t.Parallel()
-	const ignored = "hangup ignored: changed certificates are read anew without it, other settings by a restart"
+	const ignored = "sighup ignored: certificates are reloaded when they change, other settings need a restart"
 	b := gorillaBackend(t)
 	g := startGateway(t, "WS76_BACKEND=http://"+b.address, "WS76_DRAIN_DELAY=1s")
 	conn := g.open(legacy.Hixie76, "/")
@@ -355,5 +356,38 @@ func TestHangup(t *testing.T) {
 	}
 	g.logged("draining")
 	hangup()
+	if err := readToEnd(conn); err != nil {
+		t.Error(err)
+	}
+	conn.Close()
 	g.logged("drained")
+}
+
+// A limit of descriptors that is too low for the connections that are allowed is said at
+// the start.
+func TestFewDescriptors(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		connections string
+		warned      bool
+	}{{"5000", true}, {"100", false}, {"off", false}} {
+		p, err := startCommand(exec.Command("sh", "-c", "ulimit -n 1024 && exec ws76 serve"), "WS76_MAX_CONNECTIONS="+tt.connections)
+		g := belongs(t, p, err)
+		if warned := strings.Contains(g.log(), `"limit":1024,`) && strings.Contains(g.log(), `"needed":10064,`); warned != tt.warned {
+			t.Errorf("WS76_MAX_CONNECTIONS=%s: warned: %t\n%s", tt.connections, warned, g.log())
+		}
+	}
+}
+
+// A client's idle connection is kept for WS76_KEEPALIVE_TIMEOUT.
+func TestKeepaliveTimeout(t *testing.T) {
+	t.Parallel()
+	b := gorillaBackend(t)
+	g := startGateway(t, "WS76_BACKEND=http://"+b.address, "WS76_KEEPALIVE_TIMEOUT=100ms")
+	conn := g.connect()
+	io.WriteString(conn, "GET /plain HTTP/1.1\r\nHost: a\r\n\r\n")
+	got, err := io.ReadAll(conn) // which takes a minute if the connection is kept
+	if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 ") {
+		t.Errorf("%q, %v", got, err)
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ws76/ws76/modern"
+	"github.com/ws76/ws76/translate/wiretest"
 )
 
 // A notary is a backend that writes down every request line that reaches it,
@@ -53,26 +54,12 @@ var notaryAnswers = map[string]string{
 
 func startNotary(t *testing.T) *notary {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	n := &notary{address: ln.Addr().String()}
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go n.serve(conn)
-		}
-	}()
+	n := new(notary)
+	n.address = wiretest.Serve(t, n.serve)
 	return n
 }
 
 func (n *notary) serve(conn net.Conn) {
-	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(patience))
 	br := bufio.NewReaderSize(conn, 64<<10)
 	for {
@@ -95,7 +82,7 @@ func (n *notary) serve(conn net.Conn) {
 			text := toldOf(r.Method, r.RequestURI, body)
 			answer = fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", len(text), text)
 		}
-		answer = strings.ReplaceAll(answer, "ACCEPT", modern.Accept(r.Header.Get("Sec-WebSocket-Key")))
+		answer = strings.ReplaceAll(answer, "ACCEPT", modern.AcceptKey(r.Header.Get("Sec-WebSocket-Key")))
 		if _, err := io.WriteString(conn, answer); err != nil {
 			return
 		}

@@ -52,8 +52,8 @@ var inputs = []struct {
 	{"asterisk form", "OPTIONS * HTTP/1.1\r\n" + hostLine + "\r\n", 200, "OPTIONS * h.example"},
 	{"asterisk form of GET", "GET * HTTP/1.1\r\n" + hostLine + "\r\n", 400, ""},
 	{"no slash", "GET a HTTP/1.1\r\n" + hostLine + "\r\n", 400, ""},
-	{"CONNECT", "CONNECT h.example:80 HTTP/1.1\r\n" + hostLine + "\r\n", 400, ""},
-	{"CONNECT of a path", "CONNECT /a HTTP/1.1\r\n" + hostLine + "\r\n", 400, ""},
+	{"CONNECT", "CONNECT h.example:80 HTTP/1.1\r\n" + hostLine + "\r\n", 501, ""},
+	{"CONNECT of a path", "CONNECT /a HTTP/1.1\r\n" + hostLine + "\r\n", 501, ""},
 	{"fragment", "GET /a#b HTTP/1.1\r\n" + hostLine + "\r\n", 400, ""},
 	{"fragment, 76", in76("/agree", "/agree?b#c"), 400, ""},
 	{"CONNECT, 76", in76("GET /agree", "CONNECT h.example:80"), 405, ""},
@@ -104,7 +104,7 @@ var inputs = []struct {
 	{"NUL in a value, 76", in76("http://h", "http://\x00h"), 400, ""},
 	{"NUL in a name", plainHead + "X\x00: b\r\n\r\n", 400, ""},
 	{"NUL in a key", in76("4 @1", "4\x00@1"), 400, ""},
-	{"empty line first", "\r\n" + plainHead + "\r\n", 400, ""},
+	{"empty line first", "\r\n" + plainHead + "\r\n", 200, "GET /a h.example"}, // RFC 9112 section 2.2
 	{"not HTTP", "\x00\x01\x02\x03\r\n\r\n", 400, ""},
 
 	{"100 kB of target", "GET /" + strings.Repeat("a", 100<<10) + " HTTP/1.1\r\n" + hostLine + "\r\n", 431, ""},
@@ -237,12 +237,12 @@ func drops(t *testing.T, conn net.Conn) {
 	endsInTime(t, conn, began)
 }
 
-// endsInTime waits for the end of a connection whose head is late: it has no
-// answer, or 400.
+// endsInTime waits for the end of a connection whose head is late: it gets 408, or nothing
+// if nothing of the head has come.
 func endsInTime(t *testing.T, conn net.Conn, began time.Time) {
 	t.Helper()
 	got, err := io.ReadAll(conn)
-	if errors.Is(err, errTimeout) || len(got) > 0 && !strings.HasPrefix(string(got), "HTTP/1.1 400 ") {
+	if errors.Is(err, errTimeout) || len(got) > 0 && !strings.HasPrefix(string(got), "HTTP/1.1 408 ") {
 		t.Errorf("got %q, %v; want the end of the connection", got, err)
 	}
 	if took := time.Since(began); took < headTimeout*9/10 || took > patience/2 {

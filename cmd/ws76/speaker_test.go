@@ -44,7 +44,7 @@ func (e *refusedError) Error() string { return fmt.Sprintf("refused with %d: %q"
 
 // speak connects and completes the opening handshake of a dialect.
 func speak(address string, d legacy.Dialect, target string) (*speaker, error) {
-	s, err := connect(&net.Dialer{}, address, d)
+	s, err := newSpeaker(&net.Dialer{}, address, d)
 	if err != nil {
 		return nil, err
 	}
@@ -55,8 +55,8 @@ func speak(address string, d legacy.Dialect, target string) (*speaker, error) {
 	return s, nil
 }
 
-// connect is a speaker that has said nothing yet.
-func connect(dialer *net.Dialer, address string, d legacy.Dialect) (*speaker, error) {
+// newSpeaker is a speaker that has said nothing yet.
+func newSpeaker(dialer *net.Dialer, address string, d legacy.Dialect) (*speaker, error) {
 	conn, err := dialer.Dial("tcp", address)
 	if err != nil {
 		return nil, err
@@ -88,14 +88,14 @@ func (s *speaker) handshake(target string) (head []byte, answered func() error) 
 		if s.dialect == legacy.Hixie76 {
 			head = append(head, r.Key3[:]...)
 		}
-		return head, func() error { return r.ReadAnswer(s.br) }
+		return head, func() error { return r.ReadResponse(s.br) }
 	}
 	const key = "dGhlIHNhbXBsZSBub25jZQ=="
 	head = fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Version: %s\r\nSec-WebSocket-Key: %s\r\n\r\n", target, address, s.dialect, key)
 	return head, func() error {
 		resp, err := http.ReadResponse(s.br, nil)
-		if err == nil && resp.Header.Get("Sec-WebSocket-Accept") != modern.Accept(key) {
+		if err == nil && resp.Header.Get("Sec-WebSocket-Accept") != modern.AcceptKey(key) {
 			err = fmt.Errorf("Sec-WebSocket-Accept: %s", resp.Header.Get("Sec-WebSocket-Accept"))
 		}
 		return err

@@ -49,7 +49,7 @@ func TestTLSPerl(t *testing.T) {
 			if !strings.Contains(string(out), tt.want) || (err != nil) != refused {
 				t.Errorf("-%s over %s with WS76_TLS_MIN_VERSION=%s: %v\n%s\n%s", dialect, tt.version, tt.minimum, err, out, g.log())
 			}
-			if warned := strings.Contains(g.log(), "old tls is on"); warned != (tt.minimum == "1.0") {
+			if warned := strings.Contains(g.log(), "old tls is enabled"); warned != (tt.minimum == "1.0") {
 				t.Errorf("WS76_TLS_MIN_VERSION=%s: warned: %t", tt.minimum, warned)
 			}
 			if refused {
@@ -132,7 +132,7 @@ func TestTLSReload(t *testing.T) {
 	if err := os.WriteFile(pem.key, []byte("no key"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	line := g.logged("certificate not reloaded, the one before stays in use")
+	line := g.logged("certificate not reloaded, the previous one stays in use")
 	if text := fmt.Sprint(line["error"]); line["@level"] != "error" || !strings.Contains(text, "WS76_TLS_CERT=") || !strings.Contains(text, "WS76_TLS_KEY") {
 		t.Errorf("the log says %v", line)
 	}
@@ -187,19 +187,5 @@ func converseUntil(conn *legacy.Conn, stop <-chan struct{}) error {
 		if got, err := conn.ReadText(); got != text {
 			return fmt.Errorf("got %q, %w; want %q", got, err, text)
 		}
-	}
-}
-
-// The gateway sees that it is TLS which it closes. What broke: a client that took
-// nothing was held five seconds longer than the close timeout.
-func TestSecureConnUnwraps(t *testing.T) {
-	inner := tls.Server(nil, nil)
-	var conn net.Conn = &secureConn{Conn: inner}
-	wrapped, ok := conn.(interface{ Unwrap() (net.Conn, []byte) })
-	if !ok {
-		t.Fatal("no Unwrap")
-	}
-	if got, unread := wrapped.Unwrap(); got != inner || unread != nil {
-		t.Errorf("got %T and %q", got, unread)
 	}
 }

@@ -60,10 +60,18 @@ func TestAlertsFire(t *testing.T) {
 		fires  bool
 	}{
 		{"WS76BackendUnreachable", []string{`ws76_handshakes_refused_total{dialect="76",reason="backend-unreachable"} 0+1x60`}, true},
-		{"WS76BackendUnreachable", []string{`ws76_handshakes_refused_total{dialect="http",reason="backend-timeout"} 0+1x60`}, true},
+		{"WS76BackendUnreachable", []string{`ws76_http_requests_refused_total{reason="backend-timeout"} 0+1x60`}, true},
 		{"WS76BackendUnreachable", []string{`ws76_handshakes_refused_total{dialect="76",reason="backend-unreachable"} 0+1x50 50+0x9`}, false},
 		{"WS76BackendUnreachable", []string{`ws76_handshakes_refused_total{dialect="76",reason="no-digits"} 0+1x60`}, false},
 		{"WS76BackendUnreachable", []string{`ws76_handshakes_refused_total{dialect="76",reason="backend-unreachable"} 0x58 20 20`}, false},
+
+		{"WS76BackendDown", []string{`ws76_backend_up 1x50 0x9`}, true},
+		{"WS76BackendDown", []string{`ws76_backend_up 0x58 1 0`}, false},
+		{"WS76BackendDown", []string{`ws76_backend_up 1+0x60`}, false},
+
+		{"WS76NearConnectionLimit", []string{`ws76_connections_open{dialect="13"} 500+0x60`, `ws76_connections_open{dialect="76"} 350+0x60`, `ws76_limit_connections 1000+0x60`}, true},
+		{"WS76NearConnectionLimit", []string{`ws76_connections_open{dialect="13"} 500+0x60`, `ws76_connections_open{dialect="76"} 250+0x60`, `ws76_limit_connections 1000+0x60`}, false},
+		{"WS76NearConnectionLimit", []string{`ws76_connections_open{dialect="13"} 5000+0x60`, `ws76_limit_connections 0+0x60`}, false},
 
 		{"WS76Key3Held", []string{`ws76_handshakes_damaged_total{fault="held"} 0+1x60`}, true},
 		{"WS76Key3Held", []string{`ws76_handshakes_damaged_total{fault="held"} 0+1x60`, `ws76_connections_opened_total{dialect="76"} 0+5x60`}, true},

@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"image/png"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -29,6 +31,12 @@ func TestDemos(t *testing.T) {
 			if !strings.Contains(out, "ok - closing handshake") || strings.Contains(out, "not ok") {
 				t.Errorf("the client says\n%s", out)
 			}
+			if name == "browser" {
+				checkScreenshots(t, filepath.Join(filepath.Dir(path), "screenshots"), docker(t, project("logs", "--no-log-prefix", "ws76")...))
+			}
+			if seen := regexp.MustCompile(`the app sees (.*), this client is (.*)`).FindStringSubmatch(out); name == "haproxy" && (seen == nil || seen[1] != seen[2]) {
+				t.Errorf("the app does not see the client's address:\n%s", out)
+			}
 		})
 	}
 }
@@ -43,12 +51,32 @@ func TestDemoScale(t *testing.T) {
 	roll.Path, roll.Args = filepath.Join("..", "demo", "scale", "roll"), []string{"roll"}
 	roll.Dir = "."
 	out, err := roll.CombinedOutput()
-	if err != nil || strings.Count(string(out), " left=0 ") != 3 {
+	said := string(out)
+	if err != nil || strings.Count(said, " left=0 ") != 3 {
 		t.Errorf("roll: %v\n%s", err, out)
 	}
-	docker(t, project("wait", "client")...)
-	said := docker(t, project("logs", "client")...)
 	if !strings.Contains(said, " messages said back, ") || strings.Contains(said, " 0 goodbyes") || strings.Contains(said, "not ok") {
 		t.Errorf("the client says\n%s", said)
+	}
+}
+
+// checkScreenshots wants a picture of each browser, and that they came with their dialects.
+func checkScreenshots(t *testing.T, dir, log string) {
+	t.Helper()
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	for name, dialect := range map[string]string{"phantomjs": "76", "chromium": "13"} {
+		file, err := os.Open(filepath.Join(dir, name+".png"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		defer file.Close()
+		picture, err := png.DecodeConfig(file)
+		if err != nil || picture.Width < 300 || picture.Height < 200 {
+			t.Errorf("the screenshot of %s: %+v, %v", name, picture, err)
+		}
+		if opened := regexp.MustCompile(`connection opened: dialect=` + dialect + ` .*path="?/room/socket`); !opened.MatchString(log) {
+			t.Errorf("nobody opened the room with -%s:\n%s", dialect, log)
+		}
 	}
 }

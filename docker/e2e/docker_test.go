@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -54,7 +56,32 @@ func compose(t *testing.T, file string) func(args ...string) []string {
 			out, _ := dockerCommand(command("logs", "--timestamps")...).CombinedOutput()
 			t.Logf("%s", out)
 		}
-		docker(t, command("down", "--volumes", "--timeout", "1")...)
+		down := dockerCommand(command("--profile", "*", "down", "--volumes", "--rmi", "local", "--timeout", "1")...)
+		down.Env = append(os.Environ(), "COMPOSE_PARALLEL_LIMIT=1") // Docker may fail to remove two names of one image at once
+		if out, err := down.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", down.Args, err, out)
+		}
+		leftovers(t, file)
 	})
 	return command
+}
+
+// leftovers is what docker/README.md's command to remove a demo must not leave. Every
+// project has a name of its own, with which the names of all that it makes begin.
+func leftovers(t *testing.T, file string) {
+	t.Helper()
+	name := regexp.MustCompile(`(?m)^name: (\S+)$`).FindStringSubmatch(readFile(t, file))[1]
+	lists := [][]string{
+		{"ps", "--all", "--quiet", "--filter", "label=com.docker.compose.project=" + name},
+		{"network", "ls", "--quiet", "--filter", "label=com.docker.compose.project=" + name},
+		{"volume", "ls", "--quiet", "--filter", "label=com.docker.compose.project=" + name},
+	}
+	for _, service := range strings.Fields(docker(t, "compose", "-f", file, "--profile", "*", "config", "--services")) {
+		lists = append(lists, []string{"images", "--quiet", "--filter", "reference=" + name + "-" + service})
+	}
+	for _, list := range lists {
+		if out := docker(t, list...); out != "" {
+			t.Errorf("%s leaves, by docker %s: %s", file, strings.Join(list, " "), out)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"archive/tar"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -23,6 +25,10 @@ import (
 func TestImage(t *testing.T) {
 	requireDocker(t)
 	const image = "ws76-e2e:image"
+	if dockerCommand("image", "inspect", "ws76").Run() != nil { // else it is somebody's
+		t.Cleanup(func() { docker(t, "image", "rm", "--force", "ws76") })
+		docker(t, strings.Fields("build -f docker/Dockerfile -t ws76 .")...) // as the README says
+	}
 	docker(t, "build", "--quiet", "--file", "docker/Dockerfile", "--build-arg", "VERSION=7.6.0-e2e", "--build-arg", "REVISION=abc", "--tag", image, ".")
 	t.Cleanup(func() { docker(t, "image", "rm", "--force", image) })
 
@@ -153,6 +159,29 @@ func TestSidecar(t *testing.T) {
 	}
 }
 
+// What the app says to try works as it is written.
+func TestSidecarNext(t *testing.T) {
+	requireDocker(t)
+	require(t, "curl")
+	project := compose(t, "docker/compose.yaml")
+	docker(t, project("up", "--build", "--detach", "--wait")...)
+	var commands []string
+	for deadline := time.Now().Add(patience); len(commands) == 0 && time.Now().Before(deadline); {
+		_, next, _ := strings.Cut(docker(t, project("logs", "--no-log-prefix", "app")...), "Next, in another terminal:\n")
+		commands = strings.FieldsFunc(next, func(r rune) bool { return r == '\n' })
+	}
+	if len(commands) != 4 {
+		t.Fatalf("the app says to try %q, want four commands", commands)
+	}
+	for i, want := range []string{"The app's page, for ", "Everything works.", "\nHello\n", "ok - closing handshake"} {
+		command := exec.Command("sh", "-c", strings.Replace(commands[i], "exec ", "exec -T ", 1))
+		command.Dir = root
+		if out, err := command.CombinedOutput(); err != nil || !strings.Contains("\n"+string(out), want) { // stdout may come before stderr
+			t.Errorf("%s: %v\n%s", commands[i], err, out)
+		}
+	}
+}
+
 // An app that is started anew has a new network namespace: ws76 follows it
 // there.
 func TestSidecarFollowsItsApp(t *testing.T) {
@@ -185,14 +214,51 @@ func openLegacy(t *testing.T, d legacy.Dialect) *legacy.Conn {
 	return c
 }
 
-// Other machines than this one.
-func TestImageForOthers(t *testing.T) {
-	for _, arch := range []string{"amd64", "arm64", "arm"} {
-		cmd := exec.Command("go", "build", "-o", os.DevNull, "./cmd/ws76")
-		cmd.Dir = "../.."
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOARM=7")
-		if out, err := cmd.CombinedOutput(); err != nil {
+// buildRelease makes the program of a release for Linux, from the sources in dir.
+func buildRelease(t *testing.T, dir, arch string) (binary string) {
+	t.Helper()
+	binary = filepath.Join(t.TempDir(), "ws76")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w -X main.stamp=7.6.0", "-o", binary, "./cmd/ws76")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOARM=7")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", arch, err, out)
+	}
+	return binary
+}
+
+// On other machines than this one the client and the backend of the demo talk too.
+func TestOtherMachines(t *testing.T) {
+	for arch, emulator := range map[string]string{"arm64": "qemu-aarch64-static", "arm": "qemu-arm-static"} {
+		require(t, emulator)
+		if out, err := exec.Command(emulator, buildRelease(t, root, arch), "demo", "-once").CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", arch, err, out)
 		}
+	}
+}
+
+// A release is the same bytes whoever builds it, and wherever the sources are.
+func TestReproducible(t *testing.T) {
+	elsewhere := t.TempDir()
+	for _, name := range []string{"cmd", "legacy", "modern", "translate"} {
+		if err := os.CopyFS(filepath.Join(elsewhere, name), os.DirFS(filepath.Join(root, name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"go.mod", "go.sum"} {
+		if err := os.WriteFile(filepath.Join(elsewhere, name), []byte(readFile(t, name)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var built [2][]byte
+	for i, dir := range []string{root, elsewhere} {
+		text, err := os.ReadFile(buildRelease(t, dir, "amd64"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		built[i] = text
+	}
+	if !bytes.Equal(built[0], built[1]) {
+		t.Error("two builds of the same sources differ")
 	}
 }

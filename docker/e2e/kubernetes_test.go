@@ -16,9 +16,11 @@ import (
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
+	network "k8s.io/api/networking/v1"
 	disruption "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	security "k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
 	"sigs.k8s.io/json"
@@ -28,8 +30,12 @@ import (
 )
 
 const (
-	idlePair = 12 << 10 // bytes of an idle pair of connections, README "Performance"
-	process  = 16 << 20 // bytes of ws76 without any
+	idleHeap    = 12 << 10  // bytes of Go's memory for an idle pair of connections, docker/bench/README.md
+	idlePair    = 16 << 10  // the same with the kernel's objects, as a cgroup counts them
+	stalledHeap = 72 << 10  // bytes of Go's memory for a pair of which one side does not read
+	stalledPair = 372 << 10 // the same with the kernel's buffers
+	stalled     = 8         // percent of the connections that may be so at a time
+	process     = 16 << 20  // bytes of ws76 without any
 
 	endpointsGo   = 5 * time.Second  // for a pod to leave a Service everywhere, in a cluster that is well
 	appTerminates = 10 * time.Second // that an app has at least, from SIGTERM
@@ -42,6 +48,7 @@ type application struct {
 	service    core.Service
 	budget     disruption.PodDisruptionBudget
 	monitor    monitoring.PodMonitor
+	network    network.NetworkPolicy
 }
 
 // kustomize builds a kustomization that stands beside docker/kubernetes, and
@@ -49,7 +56,7 @@ type application struct {
 func kustomize(t *testing.T, text string) *application {
 	t.Helper()
 	a := &application{}
-	kinds := map[string]any{"Deployment": &a.deployment, "Service": &a.service, "PodDisruptionBudget": &a.budget, "PodMonitor": &a.monitor}
+	kinds := map[string]any{"Deployment": &a.deployment, "Service": &a.service, "PodDisruptionBudget": &a.budget, "PodMonitor": &a.monitor, "NetworkPolicy": &a.network}
 	fs := filesys.MakeFsInMemory()
 	if err := fs.WriteFile("/mine/kustomization.yaml", []byte(text)); err != nil {
 		t.Fatal(err)
@@ -109,14 +116,14 @@ func decode(text []byte, into any) error {
 // A kustomization is a way to use docker/kubernetes.
 type kustomization struct {
 	name, text string
-	first      string // the container that starts first, and ends last
-	monitored  bool
+	first      string   // the container that starts first, and ends last
+	also       []string // what there is besides Deployment, Service and budget
 }
 
 var kustomizations = []kustomization{
-	{"base", "resources: [kubernetes]", "ws76", false},
-	{"monitor", "resources: [kubernetes]\ncomponents: [kubernetes/monitor]", "ws76", true},
-	{"drain-first", "resources: [kubernetes]\ncomponents: [kubernetes/drain-first, kubernetes/monitor]", "app", true},
+	{"base", "resources: [kubernetes]", "ws76", nil},
+	{"monitor", "resources: [kubernetes]\ncomponents: [kubernetes/monitor, kubernetes/network-policy]", "ws76", []string{"PodMonitor", "NetworkPolicy"}},
+	{"drain-first", "resources: [kubernetes]\ncomponents: [kubernetes/drain-first, kubernetes/monitor]", "app", []string{"PodMonitor"}},
 }
 
 func TestKubernetes(t *testing.T) {
@@ -126,25 +133,53 @@ func TestKubernetes(t *testing.T) {
 			for _, problem := range a.problems(t, k.first) {
 				t.Error(problem)
 			}
-			if got := a.monitor.Name != ""; got != k.monitored {
-				t.Errorf("there is a PodMonitor: %t, want %t", got, k.monitored)
+			for kind, name := range map[string]string{"PodMonitor": a.monitor.Name, "NetworkPolicy": a.network.Name} {
+				if got, want := name != "", slices.Contains(k.also, kind); got != want {
+					t.Errorf("there is a %s: %t, want %t", kind, got, want)
+				}
 			}
 		})
 	}
 }
 
+// readmeKustomization returns the n-th YAML block of docker/kubernetes/README.md.
+func readmeKustomization(t *testing.T, n int) string {
+	t.Helper()
+	blocks := strings.Split(readFile(t, "docker/kubernetes/README.md"), "```yaml\n")
+	if len(blocks) <= n {
+		t.Fatalf("docker/kubernetes/README.md has %d kustomizations", len(blocks)-1)
+	}
+	text, _, _ := strings.Cut(blocks[n], "```")
+	return text
+}
+
 // The README's kustomization is built too, and its images arrive.
 func TestKubernetesReadme(t *testing.T) {
-	_, section, _ := strings.Cut(readFile(t, "README.md"), "\n## Kubernetes\n")
-	_, block, _ := strings.Cut(section, "```yaml\n")
-	text, _, ok := strings.Cut(block, "```")
-	if !ok {
-		t.Fatal("the README's section Kubernetes has no kustomization")
-	}
+	text := readmeKustomization(t, 1)
 	a := kustomize(t, text)
 	for _, c := range a.containers() {
 		if !strings.Contains(text, "name: "+c.Name+",") || !strings.Contains(c.Image, "/") {
 			t.Errorf("the image of %s is %s, which is not the README's", c.Name, c.Image)
+		}
+	}
+}
+
+// Two applications in one namespace have different names and select different pods,
+// the PodMonitor and the NetworkPolicy too.
+func TestKubernetesTwoInOneNamespace(t *testing.T) {
+	a := kustomize(t, readmeKustomization(t, 2))
+	for _, problem := range a.problems(t, "ws76") {
+		t.Error(problem)
+	}
+	other := labels.Set(kustomize(t, kustomizations[1].text).deployment.Spec.Template.Labels)
+	for kind, selector := range a.selectors() {
+		if labels.SelectorFromSet(selector).Matches(other) {
+			t.Errorf("%s: selects the other application's pods too: %v", kind, selector)
+		}
+	}
+	for _, name := range []string{a.deployment.Name, a.service.Name, a.budget.Name, a.monitor.Name, a.network.Name} {
+		if name == "app" || name == "" {
+			t.Errorf("the name %q is not its own", name)
 		}
 	}
 }
@@ -184,6 +219,12 @@ func (a *application) problems(t *testing.T, first string) (problems []string) {
 	if on := pod.Spec.EnableServiceLinks; on == nil || *on {
 		complain("the variables of Services reach ws76")
 	}
+	if group := ws76.SecurityContext.RunAsGroup; group == nil || *group == 0 {
+		complain("ws76 runs with the group 0")
+	}
+	if policy := a.budget.Spec.UnhealthyPodEvictionPolicy; policy == nil || *policy != disruption.AlwaysAllow {
+		complain("a broken app blocks the drain of its node")
+	}
 	if root := ws76.SecurityContext.ReadOnlyRootFilesystem; root == nil || !*root {
 		complain("ws76 could write to its image")
 	}
@@ -214,18 +255,26 @@ func restricted(pod *core.PodTemplateSpec, complain complain) {
 	}
 }
 
-// selection is that everything means these pods.
-func (a *application) selection(complain complain) {
-	for what, selector := range map[string]map[string]string{
+// selectors are those of everything that selects pods.
+func (a *application) selectors() map[string]map[string]string {
+	selectors := map[string]map[string]string{
 		"Deployment":          a.deployment.Spec.Selector.MatchLabels,
 		"Service":             a.service.Spec.Selector,
 		"PodDisruptionBudget": a.budget.Spec.Selector.MatchLabels,
-		"PodMonitor":          a.monitor.Spec.Selector.MatchLabels,
 		"topology spread":     a.deployment.Spec.Template.Spec.TopologySpreadConstraints[0].LabelSelector.MatchLabels,
-	} {
-		if what == "PodMonitor" && a.monitor.Name == "" {
-			continue
-		}
+	}
+	if a.monitor.Name != "" {
+		selectors["PodMonitor"] = a.monitor.Spec.Selector.MatchLabels
+	}
+	if a.network.Name != "" {
+		selectors["NetworkPolicy"] = a.network.Spec.PodSelector.MatchLabels
+	}
+	return selectors
+}
+
+// selection is that everything means these pods.
+func (a *application) selection(complain complain) {
+	for what, selector := range a.selectors() {
 		if len(selector) == 0 || !labels.SelectorFromSet(selector).Matches(labels.Set(a.deployment.Spec.Template.Labels)) {
 			complain("%s: selects other pods: %v", what, selector)
 		}
@@ -263,12 +312,21 @@ func (a *application) ports(environment, defaults map[string]string, complain co
 	if !strings.HasPrefix(value("WS76_ADMIN"), ":") {
 		complain("WS76_ADMIN=%s does not answer the kubelet", value("WS76_ADMIN"))
 	}
-	if len(a.service.Spec.Ports) != 1 || a.service.Spec.Ports[0].Port != 80 || a.service.Spec.Ports[0].TargetPort.StrVal != "clients" {
-		complain("the Service does not lead from port 80 to the clients' port of ws76, or to others too")
+	clients, admin := intstr.FromInt32(port(ws76, "clients")), intstr.FromInt32(port(ws76, "admin"))
+	if len(a.service.Spec.Ports) != 1 || a.service.Spec.Ports[0].Port != 80 || a.service.Spec.Ports[0].TargetPort != clients {
+		complain("the Service does not lead from port 80 to the clients' port of ws76 by its number, or to others too")
 	}
-	if port(app, "clients") != 0 {
-		complain("the app has a port by the name of the one that the Service leads to")
+	if a.network.Name != "" {
+		rules := a.network.Spec.Ingress
+		if len(rules) != 2 || !opens(rules[0], clients) || rules[0].From != nil || !opens(rules[1], admin) || len(rules[1].From) != 1 {
+			complain("the NetworkPolicy does not open the clients' port to all and the admin port to some, by their numbers")
+		}
 	}
+}
+
+// opens reports whether a rule is for one port, by its number.
+func opens(rule network.NetworkPolicyIngressRule, number intstr.IntOrString) bool {
+	return len(rule.Ports) == 1 && rule.Ports[0].Port != nil && *rule.Ports[0].Port == number
 }
 
 // probes is that each asks what it is for: before the app may start, or to
@@ -292,6 +350,12 @@ func probes(c *core.Container, complain complain) {
 		case p.path == "/readyz" && seconds(int64(p.probe.TimeoutSeconds)) <= backendAsked:
 			complain("%s: gives up before it is answered", name)
 		}
+	}
+	if p := c.ReadinessProbe; p != nil && seconds(int64(max(p.FailureThreshold, 1)*p.PeriodSeconds)) > 2*time.Second {
+		complain("readiness: the pod stays in the Service after the app has crashed")
+	}
+	if p := c.LivenessProbe; p != nil && (p.TerminationGracePeriodSeconds == nil || *p.TerminationGracePeriodSeconds > 5) {
+		complain("liveness: a ws76 that hangs keeps its pod waiting")
 	}
 }
 
@@ -346,10 +410,13 @@ func memory(c *core.Container, environment map[string]string, complain complain)
 		}
 		return q.Value()
 	}
-	need := quantity(environment["WS76_MAX_CONNECTIONS"])*idlePair + process
-	soft, hard := quantity(environment["GOMEMLIMIT"]), c.Resources.Limits.Memory().Value()
-	if need > soft || soft >= hard {
-		complain("idle connections need %d MiB, GOMEMLIMIT is %d MiB, the limit %d MiB: each must be less than the next", need>>20, soft>>20, hard>>20)
+	all := quantity(environment["WS76_MAX_CONNECTIONS"])
+	need := func(idle, busy int64) int64 { return all*(100-stalled)/100*idle + all*stalled/100*busy + process }
+	if have, want := quantity(environment["GOMEMLIMIT"]), need(idleHeap, stalledHeap); want > have {
+		complain("Go needs %d MiB for the connections, GOMEMLIMIT is %d MiB", want>>20, have>>20)
+	}
+	if have, want := c.Resources.Limits.Memory().Value(), need(idlePair, stalledPair); want > have {
+		complain("the connections need %d MiB with the kernel's buffers, the limit is %d MiB", want>>20, have>>20)
 	}
 	if _, limited := c.Resources.Limits[core.ResourceCPU]; limited {
 		complain("a limit of CPU stops ws76 for parts of a second when many connect at once")
@@ -383,8 +450,14 @@ func TestKubernetesProblems(t *testing.T) {
 			{"monitor", func(a *application) { a.monitor.Spec.PodMetricsEndpoints[0].Port = new("metrics") }, "no /metrics"},
 			{"other port", set("WS76_LISTEN", ":80"), "WS76_LISTEN=:80, but"},
 			{"loopback", set("WS76_ADMIN", "127.0.0.1:9076"), "does not answer the kubelet"},
-			{"the app in the Service", func(a *application) { a.service.Spec.Ports[0].TargetPort.StrVal = "app" }, "the Service"},
-			{"the app's port", func(a *application) { a.container("app").Ports[0].Name = "clients" }, "by the name of the one"},
+			{"the app in the Service", func(a *application) { a.service.Spec.Ports[0].TargetPort = intstr.FromInt32(8080) }, "the Service"},
+			{"the Service by a name", func(a *application) { a.service.Spec.Ports[0].TargetPort = intstr.FromString("clients") }, "the Service"},
+			{"the policy by a name", func(a *application) { *a.network.Spec.Ingress[0].Ports[0].Port = intstr.FromString("clients") }, "the NetworkPolicy"},
+			{"admin for all", func(a *application) { a.network.Spec.Ingress[1].From = nil }, "the NetworkPolicy"},
+			{"group", func(a *application) { a.container("ws76").SecurityContext.RunAsGroup = nil }, "the group 0"},
+			{"blocks drains", func(a *application) { a.budget.Spec.UnhealthyPodEvictionPolicy = nil }, "blocks the drain"},
+			{"slow to leave", func(a *application) { a.container("ws76").ReadinessProbe.FailureThreshold = 3 }, "stays in the Service"},
+			{"hangs", func(a *application) { a.container("ws76").LivenessProbe.TerminationGracePeriodSeconds = nil }, "a ws76 that hangs"},
 			{"deadlock", func(a *application) { a.container("ws76").StartupProbe.HTTPGet.Path = "/readyz" }, "startup: asks /readyz"},
 			{"no probe", func(a *application) { a.container("ws76").LivenessProbe = nil }, "liveness: there is no"},
 			{"probe's port", func(a *application) { a.container("ws76").ReadinessProbe.HTTPGet.Port.StrVal = "clients" }, "not the admin port"},
@@ -396,8 +469,8 @@ func TestKubernetesProblems(t *testing.T) {
 			{"grace", func(a *application) { *spec(a).TerminationGracePeriodSeconds = 40 }, "grace period"},
 			{"drain", set("WS76_DRAIN_TIMEOUT", "1m"), "grace period"},
 			{"delay", set("WS76_DRAIN_DELAY", "15s"), "leaves too little"},
-			{"memory", set("WS76_MAX_CONNECTIONS", "20000"), "idle connections need 250 MiB"},
-			{"no room", set("GOMEMLIMIT", "256MiB"), "each must be less"},
+			{"memory", set("WS76_MAX_CONNECTIONS", "20000"), "the connections need 88[0-9] MiB"},
+			{"Go's memory", set("GOMEMLIMIT", "128MiB"), "GOMEMLIMIT is 128 MiB"},
 			{"throttled", func(a *application) { a.container("ws76").Resources.Limits[core.ResourceCPU] = resource.MustParse("1") }, "CPU"},
 		},
 		"app": {
@@ -409,7 +482,7 @@ func TestKubernetesProblems(t *testing.T) {
 		},
 	} {
 		for _, c := range changes {
-			k := kustomizations[slices.IndexFunc(kustomizations, func(k kustomization) bool { return k.first == first && k.monitored })]
+			k := kustomizations[slices.IndexFunc(kustomizations, func(k kustomization) bool { return k.first == first && len(k.also) > 0 })]
 			a := kustomize(t, k.text)
 			c.change(a)
 			problems := strings.Join(a.problems(t, first), "\n")

@@ -25,7 +25,7 @@ type metric struct {
 // readmeMetrics is the README's table.
 func readmeMetrics(t *testing.T) map[string]metric {
 	t.Helper()
-	_, rest, _ := strings.Cut(readFile(t, "README.md"), "<!-- metrics -->\n")
+	_, rest, _ := strings.Cut(readFile(t, "cmd/ws76/README.md"), "<!-- metrics -->\n")
 	table, _, ok := strings.Cut(rest, "<!-- /metrics -->")
 	if !ok {
 		t.Fatal("the README has no table of metrics")
@@ -162,7 +162,7 @@ func (q *query) grouping(a *parser.AggregateExpr, complain func(string, ...any))
 }
 
 func newQuery(t *testing.T) *query {
-	return &query{metrics: allMetrics(t), words: readFile(t, "README.md"), used: map[string]bool{}}
+	return &query{metrics: allMetrics(t), words: readFile(t, "cmd/ws76/README.md"), used: map[string]bool{}}
 }
 
 func TestQueryProblems(t *testing.T) {

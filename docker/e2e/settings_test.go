@@ -1,7 +1,13 @@
 package e2e
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +24,7 @@ var root = filepath.Join("..", "..")
 
 // help is what ws76 says of itself.
 var help = sync.OnceValues(func() (string, error) {
-	out, err := exec.Command(program, "help").Output()
+	out, err := exec.Command(program, "help", "-markdown").Output()
 	return string(out), err
 })
 
@@ -60,6 +66,28 @@ func accepted(environment map[string]string) error {
 	}
 	judged[key] = err
 	return err
+}
+
+// newPEM makes a certificate and its key.
+func newPEM(t *testing.T) (certificate, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"ws76"}, NotAfter: time.Now().Add(time.Hour)}
+	signed, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(kind string, der []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	}
+	return text("CERTIFICATE", signed), text("PRIVATE KEY", encoded)
 }
 
 // effective is a duration as it is set, else by default.

@@ -16,15 +16,15 @@ import (
 // exposure is the most that systemd-analyze security may find, from 0 to 10.
 const exposure = 1.5
 
-// units is ws76.service alone, and with its drop-ins.
+// units is ws76.service alone, and with what there is besides: drop-ins and a socket.
 var units = []struct {
 	name    string
 	dropIns []string
 }{
 	{"alone", nil},
-	{"port-80", []string{"port-80.conf"}},
+	{"socket", []string{"ws76.socket"}},
 	{"tls", []string{"tls.conf"}},
-	{"all", []string{"port-80.conf", "tls.conf"}},
+	{"all", []string{"ws76.socket", "tls.conf"}},
 }
 
 // A unit is ws76.service and drop-ins by their file names.
@@ -34,6 +34,10 @@ func readUnit(t *testing.T, dropIns ...string) unit {
 	t.Helper()
 	u := unit{"ws76.service": readFile(t, "docker/systemd/ws76.service")}
 	for _, name := range dropIns {
+		if strings.HasSuffix(name, ".socket") {
+			u[name] = readFile(t, "docker/systemd/"+name)
+			continue
+		}
 		u["ws76.service.d/"+name] = readFile(t, "docker/systemd/"+name)
 	}
 	return u
@@ -60,9 +64,13 @@ func (u unit) install(t *testing.T) (service string) {
 // machine it may say what it likes.
 func (u unit) verify(t *testing.T) (problems []string) {
 	service := u.install(t)
-	out, _ := exec.Command("systemd-analyze", "verify", "--man=no", service).CombinedOutput()
+	files := []string{"verify", "--man=no", service}
+	if u["ws76.socket"] != "" {
+		files = append(files, filepath.Join(path.Dir(service), "ws76.socket"))
+	}
+	out, _ := exec.Command("systemd-analyze", files...).CombinedOutput()
 	for line := range strings.Lines(string(out)) {
-		if strings.HasPrefix(line, path.Dir(service)) || strings.HasPrefix(line, "ws76.service") {
+		if strings.HasPrefix(line, path.Dir(service)) || strings.HasPrefix(line, "ws76.") {
 			problems = append(problems, strings.TrimSpace(line))
 		}
 	}
@@ -130,6 +138,13 @@ func (u unit) problems(t *testing.T) (problems []string) {
 			}
 		}
 	}
+	if !slices.Equal(u.values("CapabilityBoundingSet"), []string{""}) {
+		complain("it has a capability: %q", u.values("CapabilityBoundingSet"))
+	}
+	families := strings.Fields(strings.Join(u.values("RestrictAddressFamilies"), " "))
+	if slices.Equal(u.values("Type"), []string{"notify"}) && !slices.Contains(families, "AF_UNIX") {
+		complain("it cannot notify systemd: RestrictAddressFamilies=%q", families)
+	}
 	drain, err := time.ParseDuration(known["WS76_DRAIN_TIMEOUT"])
 	if stop := time.Duration(u.number("TimeoutStopSec")) * time.Second; err != nil || stop <= drain {
 		complain("TimeoutStopSec=%s is not longer than WS76_DRAIN_TIMEOUT=%s", stop, drain)
@@ -153,11 +168,14 @@ func TestSystemdProblems(t *testing.T) {
 		{"no such program", "ws76.service", "ws76 check", "ws77 check", unit.verify, "ws77 is not executable"},
 		{"root", "ws76.service", "DynamicUser=yes", "", unit.security, "User=/DynamicUser="},
 		{"every call", "ws76.service", "SystemCallFilter", "#SystemCallFilter", unit.security, "SystemCallFilter="},
-		{"variable", "ws76.service.d/port-80.conf", "WS76_LISTEN", "WS76_LISTENS", unit.problems, "WS76_LISTENS: there is no such variable"},
+		{"misspelt in the socket", "ws76.socket", "ListenStream", "ListensStream", unit.verify, "Unknown key 'ListensStream'"},
+		{"capability", "ws76.service", "CapabilityBoundingSet=", "CapabilityBoundingSet=CAP_NET_BIND_SERVICE", unit.problems, "a capability"},
+		{"notifications", "ws76.service", " AF_UNIX", "", unit.problems, "cannot notify"},
+		{"variable", "ws76.service.d/tls.conf", "WS76_TLS_LISTEN", "WS76_TLS_LISTENS", unit.problems, "WS76_TLS_LISTENS: there is no such variable"},
 		{"drain", "ws76.service", "TimeoutStopSec=30", "TimeoutStopSec=20", unit.problems, "TimeoutStopSec=20s"},
 		{"descriptors", "ws76.service", "LimitNOFILE=60000", "LimitNOFILE=1024", unit.problems, "LimitNOFILE=1024"},
 	} {
-		u := readUnit(t, "port-80.conf", "tls.conf")
+		u := readUnit(t, "ws76.socket", "tls.conf")
 		before := u[tt.file]
 		u[tt.file] = strings.ReplaceAll(before, tt.from, tt.to)
 		if u[tt.file] == before {

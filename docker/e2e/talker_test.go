@@ -67,7 +67,7 @@ func (c legacyTalker) goodbye() error {
 	want := io.EOF // FF 00
 	if c.dialect == legacy.Hixie75 {
 		want = io.ErrUnexpectedEOF
-		c.Conn.Conn.(*net.TCPConn).CloseWrite()
+		c.NetConn().(*net.TCPConn).CloseWrite()
 	} else if err := c.WriteClose(); err != nil {
 		return err
 	}

@@ -114,7 +114,8 @@ sub page {
     my $page = IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port, Timeout => $TIMEOUT) or not_ok("page: $@");
     print $page "GET / HTTP/1.0\r\nHost: $host:$port\r\n\r\n";
     my $got = join '', <$page>;
-    $got =~ m{^HTTP/1\.[01] 200 .*The app's page}s ? ok('a page on the same port') : not_ok("page: $got");
+    $got =~ m{^HTTP/1\.[01] 200 .*The app's page, for (.*) by }s or not_ok("page: $got");
+    ok("a page on the same port; the app sees $1, this client is " . $page->sockhost);
 }
 
 sub frame { $handshake->build_frame(buffer => Encode::encode('UTF-8', $_[0]))->to_bytes }

@@ -3,7 +3,6 @@ package probe
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ws76/ws76/cmd/ws76/internal/reach"
 	"github.com/ws76/ws76/legacy"
+	"github.com/ws76/ws76/translate/proxies"
 )
 
 const (
@@ -30,6 +31,14 @@ type wire struct {
 	begun    bool // something has come back
 }
 
+// get sends a GET with the fields of the request and others.
+func (w *wire) get(r *legacy.Request, fields string) {
+	head := bytes.NewBufferString("GET " + r.Resource + " HTTP/1.1\r\nHost: " + r.Host + "\r\n" + fields)
+	r.Header.Write(head)
+	head.WriteString("\r\n")
+	w.Write(head.Bytes())
+}
+
 // awaitAnswer reports whether the answer has begun, or ended, in time.
 func (w *wire) awaitAnswer(timeout time.Duration) bool {
 	if until := time.Now().Add(timeout); until.Before(w.deadline) {
@@ -37,7 +46,7 @@ func (w *wire) awaitAnswer(timeout time.Duration) bool {
 		defer w.SetReadDeadline(w.deadline)
 	}
 	_, err := w.br.Peek(1)
-	return !isTimeout(err)
+	return !reach.IsTimeout(err)
 }
 
 // leave says goodbye, which for -75 is the end of TCP, and hears the other
@@ -54,11 +63,9 @@ func (w *wire) leave(goodbye []byte) {
 
 // An answer is what came back.
 type answer struct {
-	head   []byte
+	proxies.Response
 	status int
-	header http.Header
-	body   []byte // or its beginning
-	cut    error  // why the body has no end
+	cut    error // why the body has no end
 }
 
 // upgrade reads the answer to a handshake, of a version or of none. Without a
@@ -77,11 +84,11 @@ func (w *wire) answer() (*answer, Result) {
 	for {
 		first, err := w.br.Peek(1)
 		if err != nil {
-			return nil, unanswered(err, "no answer, but "+ending(err))
+			return nil, unanswered(err, "no answer, but "+reach.Ending(err))
 		}
 		w.begun = true
 		if first[0] < ' ' {
-			return nil, Result{Outcome: Unreachable, Detail: "the answer is binary, as of TLS", Advice: "the port probably speaks TLS: ask for wss://"}
+			return nil, Result{Outcome: Unreachable, Detail: "the answer is binary, as of TLS", Advice: "the port probably speaks TLS: ask for wss:// (https://)"}
 		}
 		head, err := legacy.ReadHead(w.br)
 		if err != nil {
@@ -91,9 +98,9 @@ func (w *wire) answer() (*answer, Result) {
 		if err != nil {
 			return nil, unanswered(err, err.Error())
 		}
-		a := &answer{head: head, status: resp.StatusCode, header: fields(head)}
+		a := &answer{Response: proxies.Response{Head: head, Header: fields(head)}, status: resp.StatusCode}
 		if a.status >= 200 {
-			a.body, a.cut = io.ReadAll(io.LimitReader(resp.Body, maxBody))
+			a.Body, a.cut = io.ReadAll(io.LimitReader(resp.Body, maxBody))
 		}
 		if a.status >= 200 || a.status == http.StatusSwitchingProtocols {
 			return a, Result{}
@@ -109,10 +116,10 @@ func fields(head []byte) http.Header {
 	return http.Header(header)
 }
 
-// unanswered is for an answer that is none. Whoever ends a connection without
+// unanswered handles a connection that ended without a response. Whoever ends a connection without
 // one cannot be told; the drafts allow it to a server.
 func unanswered(err error, detail string) Result {
-	if isTimeout(err) {
+	if reach.IsTimeout(err) {
 		return Result{Outcome: Timeout, Detail: detail}
 	}
 	return Result{
@@ -121,21 +128,7 @@ func unanswered(err error, detail string) Result {
 	}
 }
 
-// ending is an error of reading, in words.
-func ending(err error) string {
-	var op *net.OpError
-	switch {
-	case isTimeout(err):
-		return "silence"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "the end of the connection"
-	case errors.As(err, &op):
-		return op.Err.Error()
-	}
-	return err.Error()
-}
-
-func (a *answer) field(name string) string { return a.header.Get(name) }
+func (a *answer) field(name string) string { return a.Header.Get(name) }
 
 // differs says what a field is and what clients compare it with.
 func (a *answer) differs(name, want string) string {
@@ -160,7 +153,7 @@ func (a *answer) compare(r *legacy.Request) Result {
 	if r.Dialect == legacy.Hixie75 {
 		prefix = "WebSocket-"
 	}
-	result := Result{Outcome: Works, Front: a.front()}
+	result := Result{Outcome: Works, Proxy: a.Proxy()}
 	location := legacy.Location(r.Secure, r.Host, r.Resource)
 	switch {
 	case a.upgradeFault() != "":
@@ -185,6 +178,6 @@ func (a *answer) compare(r *legacy.Request) Result {
 // firstLines are what WebKit compared byte for byte in -75.
 func (a *answer) firstLines() (lines string, same bool) {
 	const want = "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
-	first := strings.SplitN(string(a.head), "\r\n", 4)
-	return fmt.Sprintf("the first lines are %.100q", first[:min(3, len(first))]), bytes.HasPrefix(a.head, []byte(want))
+	first := strings.SplitN(string(a.Head), "\r\n", 4)
+	return fmt.Sprintf("the first lines are %.100q", first[:min(3, len(first))]), bytes.HasPrefix(a.Head, []byte(want))
 }

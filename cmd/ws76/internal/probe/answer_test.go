@@ -16,18 +16,18 @@ func TestProbe101OfLegacy(t *testing.T) {
 		wants []want
 	}{
 		"nginx puts fields in": {[]string{"Upgrade: ", "Server: nginx/1.22.1\r\nDate: today\r\nUpgrade: "}, []want{
-			{attempts: []string{strict75}, outcome: Changed, front: "nginx", detail: `"Server: nginx/1.22.1" "Date: today"]`, advice: "nginx: stream {"},
-			{attempts: []string{"76", "75-lax"}, outcome: Works, front: "nginx"},
+			{attempts: []string{strict75}, outcome: Changed, proxy: "nginx", detail: `"Server: nginx/1.22.1" "Date: today"]`, advice: "nginx: stream {"},
+			{attempts: []string{"76", "75-lax"}, outcome: Works, proxy: "nginx"},
 		}},
 		"HAProxy spells in lower case": {[]string{"Upgrade: ", "upgrade: ", "Connection: ", "connection: ", "Sec-WebSocket-Location", "sec-websocket-location", "WebSocket-Location", "websocket-location"}, []want{
-			{attempts: []string{strict75}, outcome: Changed, front: "haproxy", advice: "HAProxy: mode tcp"},
-			{attempts: []string{"76", "75-lax"}, outcome: Works, front: "haproxy"},
+			{attempts: []string{strict75}, outcome: Changed, proxy: "haproxy", advice: "HAProxy: mode tcp"},
+			{attempts: []string{"76", "75-lax"}, outcome: Works, proxy: "haproxy"},
 		}},
 		"the port is lost": {[]string{"Location: ws://127.0.0.1:", "Location: ws://127.0.0.1/not"}, []want{
 			{attempts: legacies, outcome: LocationMismatch, detail: `Location: "ws://127.0.0.1/not`, advice: "WS76_PUBLIC_URL=ws://127.0.0.1:"},
 		}},
 		"another scheme, by nginx": {[]string{"Upgrade: ", "Server: nginx\r\nUpgrade: ", "Location: ws:", "Location: wss:"}, []want{
-			{attempts: []string{"76", "75-lax"}, outcome: LocationMismatch, front: "nginx", detail: `Location: "wss://127.0.0.1`, advice: "; or nginx: proxy_set_header Host $http_host"},
+			{attempts: []string{"76", "75-lax"}, outcome: LocationMismatch, proxy: "nginx", detail: `Location: "wss://127.0.0.1`, advice: "; or nginx: proxy_set_header Host $http_host"},
 		}},
 		"the path is another": {[]string{"/chat?room=1", "/?room=1"}, []want{
 			{attempts: legacies, outcome: LocationMismatch, detail: `/?room=1", not "ws://127.0.0.1:`, advice: "pass the path on"},
@@ -49,7 +49,7 @@ func TestProbe101OfLegacy(t *testing.T) {
 			{attempts: []string{strict75}, outcome: Changed, detail: "Upgrade: websocket", advice: "forward TCP"},
 		}},
 	} {
-		t.Run(name, func(t *testing.T) { check(t, serve(t, edits(tt.edit...)), tt.wants...) })
+		t.Run(name, func(t *testing.T) { verify(t, serve(t, edits(tt.edit...)), tt.wants...) })
 	}
 }
 
@@ -69,13 +69,13 @@ func TestProbeLost(t *testing.T) {
 		"another response":     {loses("", "", "not these bytes!"), want{detail: "challenge response 6e6f7420746865736520627974657321, not ", advice: "forward TCP"}},
 		"half of it":           {loses("", "", "half of "), want{detail: "8 of the 16 bytes of the challenge response, then the end of the connection", advice: "forward TCP"}},
 		"an end":               {loses("", "", ""), want{detail: "0 of the 16 bytes of the challenge response, then the end of the connection", advice: "forward TCP"}},
-		"Go":                   {loses("Sec-WebSocket-", "Sec-Websocket-", ""), want{front: "go", advice: "use Caddy 2.11 or a TCP router"}},
-		"Caddy":                {loses("\r\n\r\n", "\r\nServer: Caddy\r\n\r\n", ""), want{front: "caddy", advice: "Caddy: 2.11"}},
-		"Apache with wstunnel": {loses("\r\n\r\n", "\r\nServer: Apache/2.4.71 (Debian)\r\n\r\n", ""), want{front: "apache", advice: "never ProxyWebsocketFallbackToProxyHttp Off"}},
+		"Go":                   {loses("Sec-WebSocket-", "Sec-Websocket-", ""), want{proxy: "go", advice: "use Caddy 2.11 or a TCP router"}},
+		"Caddy":                {loses("\r\n\r\n", "\r\nServer: Caddy\r\n\r\n", ""), want{proxy: "caddy", advice: "Caddy: 2.11"}},
+		"Apache with wstunnel": {loses("\r\n\r\n", "\r\nServer: Apache/2.4.71 (Debian)\r\n\r\n", ""), want{proxy: "apache", advice: "never ProxyWebsocketFallbackToProxyHttp Off"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.want.attempts, tt.want.outcome = of76, Lost
-			check(t, serve(t, tt.script), tt.want)
+			verify(t, serve(t, tt.script), tt.want)
 		})
 	}
 }
@@ -87,14 +87,14 @@ func TestProbe101OfRFC6455(t *testing.T) {
 		"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: wrong\r\n": `Sec-WebSocket-Accept: "wrong", not "`,
 	} {
 		p := serve(t, always("HTTP/1.1 101 Switching Protocols\r\n"+answer+"\r\n"))
-		check(t, p, want{attempts: ofHybi, outcome: Changed, detail: detail, advice: "forward TCP"})
+		verify(t, p, want{attempts: ofHybi, outcome: Changed, detail: detail, advice: "forward TCP"})
 	}
 	for field, detail := range map[string]string{
 		"Sec-WebSocket-Extensions: permessage-deflate\r\n": `Sec-WebSocket-Extensions: "permessage-deflate", not ""`,
 		"Sec-WebSocket-Protocol: x\r\n":                    `Sec-WebSocket-Protocol: "x", not ""`,
 	} {
 		p := serve(t, func(p *peer) { p.accepts(field) })
-		check(t, p, want{attempts: ofHybi, outcome: Changed, detail: detail})
+		verify(t, p, want{attempts: ofHybi, outcome: Changed, detail: detail})
 	}
 }
 
@@ -104,7 +104,7 @@ func TestProbeInterimAnswers(t *testing.T) {
 		p.says("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")
 		p.accepts()
 	})
-	check(t, p, want{attempts: all, outcome: Works})
+	verify(t, p, want{attempts: all, outcome: Works})
 }
 
 func TestProbeNoHTTP(t *testing.T) {
@@ -121,10 +121,10 @@ func TestProbeNoHTTP(t *testing.T) {
 			names = sockets // what is there of the body is enough
 		}
 		w.attempts = names
-		check(t, serve(t, always(answer)), w)
+		verify(t, serve(t, always(answer)), w)
 	}
 	p := serve(t, always("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nor"))
-	check(t, p, want{attempts: ofHTTP, outcome: RefusedByApp, detail: "200 OK, whose body broke off: the end of the connection"})
+	verify(t, p, want{attempts: ofHTTP, outcome: RefusedByApp, detail: "200 OK, whose body broke off: the end of the connection"})
 }
 
 // What silence does not give away, another answer does.
@@ -155,13 +155,13 @@ func TestProbeClues(t *testing.T) {
 				}
 			},
 			[]want{
-				{attempts: of76, outcome: Stripped, front: "nginx", advice: "proxy_set_header Upgrade"},
-				{attempts: append(of75, "8"), outcome: RefusedByApp, front: "nginx", advice: "proxy_set_header Upgrade"},
-				{attempts: []string{rfc6455}, outcome: Stripped, front: "nginx", advice: "proxy_set_header Upgrade"},
-				{attempts: ofHTTP, outcome: Works, front: "nginx"},
+				{attempts: of76, outcome: Stripped, proxy: "nginx", advice: "proxy_set_header Upgrade"},
+				{attempts: append(of75, "8"), outcome: RefusedByApp, proxy: "nginx", advice: "proxy_set_header Upgrade"},
+				{attempts: []string{rfc6455}, outcome: Stripped, proxy: "nginx", advice: "proxy_set_header Upgrade"},
+				{attempts: ofHTTP, outcome: Works, proxy: "nginx"},
 			},
 		},
 	} {
-		t.Run(name, func(t *testing.T) { check(t, serve(t, tt.script), tt.wants...) })
+		t.Run(name, func(t *testing.T) { verify(t, serve(t, tt.script), tt.wants...) })
 	}
 }

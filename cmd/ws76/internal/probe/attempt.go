@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ws76/ws76/cmd/ws76/internal/reach"
 	"github.com/ws76/ws76/legacy"
 	"github.com/ws76/ws76/modern"
 )
@@ -63,12 +64,13 @@ func (p *Prober) hixie76(w *wire, how sending) Result {
 		return failed
 	}
 	if wrong := challenge(w, r); wrong != "" {
-		return Result{Outcome: Lost, Detail: wrong, Front: a.front()}
+		return Result{Outcome: Lost, Detail: wrong, Proxy: a.Proxy()}
 	}
 	result := a.compare(r)
 	if result.Outcome == Works && note != "" {
 		result.Detail = note
 	}
+	p.exchange(w, legacyTalk(w, legacy.Hixie76), &result)
 	w.leave(legacy.AppendClose(nil))
 	return result
 }
@@ -76,12 +78,11 @@ func (p *Prober) hixie76(w *wire, how sending) Result {
 // sendKeys sends the handshake and its key3. The note is what can be learnt
 // from sending them apart.
 func sendKeys(w *wire, r *legacy.Request, how sending) (note string) {
-	head := r.AppendHead(nil)
 	if how != split {
-		w.Write(append(head, r.Key3[:]...))
+		w.Write(r.Append(nil))
 		return ""
 	}
-	w.Write(head)
+	w.Write(r.AppendHead(nil))
 	if !w.awaitAnswer(patience) {
 		note = "but the 101 came only after key3; a proxy that holds key3 until the 101 would wait for ever"
 	}
@@ -94,11 +95,9 @@ func sendKeys(w *wire, r *legacy.Request, how sending) (note string) {
 func challenge(w *wire, r *legacy.Request) (wrong string) {
 	var got [16]byte
 	if n, err := io.ReadFull(w.br, got[:]); err != nil {
-		return fmt.Sprintf("after the head of the 101, %d of the 16 bytes of the challenge response, then %s", n, ending(err))
+		return fmt.Sprintf("after the head of the 101, %d of the 16 bytes of the challenge response, then %s", n, reach.Ending(err))
 	}
-	key1, _ := legacy.ParseKey(r.Key1)
-	key2, _ := legacy.ParseKey(r.Key2)
-	if want := legacy.Response(key1, key2, r.Key3); got != want {
+	if want, _ := r.ChallengeResponse(); got != want {
 		return fmt.Sprintf("challenge response %x, not %x", got, want)
 	}
 	return ""
@@ -106,15 +105,16 @@ func challenge(w *wire, r *legacy.Request) (wrong string) {
 
 func (p *Prober) hixie75(w *wire, strict bool) Result {
 	r := p.request(legacy.Hixie75)
-	w.Write(r.AppendHead(nil))
+	w.Write(r.Append(nil))
 	a, failed := w.upgrade("")
 	if a == nil {
 		return failed
 	}
 	result := a.compare(r)
 	if lines, same := a.firstLines(); strict && !same {
-		result = Result{Outcome: Changed, Detail: lines, Front: a.front()}
+		result = Result{Outcome: Changed, Detail: lines, Proxy: a.Proxy()}
 	}
+	p.exchange(w, legacyTalk(w, legacy.Hixie75), &result)
 	w.leave(nil)
 	return result
 }
@@ -126,27 +126,27 @@ func (p *Prober) hybi(w *wire, version, originField string) Result {
 	var nonce [16]byte
 	rand.Read(nonce[:])
 	key := base64.StdEncoding.EncodeToString(nonce[:])
-	head := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"%s: %s\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Version: %s\r\n", r.Resource, r.Host, originField, r.Origin, key, version)
+	fields := fmt.Sprintf("Upgrade: websocket\r\nConnection: Upgrade\r\n%s: %s\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Version: %s\r\n", originField, r.Origin, key, version)
 	if r.Protocol != "" {
-		head = fmt.Appendf(head, "Sec-WebSocket-Protocol: %s\r\n", r.Protocol)
+		fields += "Sec-WebSocket-Protocol: " + r.Protocol + "\r\n"
 	}
-	w.Write(append(head, "\r\n"...))
+	w.get(r, fields)
 	a, failed := w.upgrade(version)
 	if a == nil {
 		return failed
 	}
-	result := Result{Outcome: Works, Front: a.front()}
+	result := Result{Outcome: Works, Proxy: a.Proxy()}
 	if result.Detail = a.checkAccept(key, r.Protocol); result.Detail != "" {
 		result.Outcome = Changed
 	}
+	p.exchange(w, modernTalk(w), &result)
 	w.leave(modern.AppendClose(nil, modern.NormalClosure, modern.NewKey()))
 	return result
 }
 
 // checkAccept says what is wrong with a 101 of RFC 6455 (section 4.1).
 func (a *answer) checkAccept(key, protocol string) (wrong string) {
-	want := modern.Accept(key)
+	want := modern.AcceptKey(key)
 	selected, offered := a.field("Sec-WebSocket-Protocol"), strings.Split(strings.ReplaceAll(protocol, " ", ""), ",")
 	switch {
 	case !strings.EqualFold(a.field("Upgrade"), "websocket"):
@@ -166,18 +166,18 @@ func (a *answer) checkAccept(key, protocol string) (wrong string) {
 // plain is a plain request: it works if the app is reached, whatever it answers.
 func (p *Prober) plain(w *wire) Result {
 	r := p.request(legacy.HTTP)
-	fmt.Fprintf(w, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", r.Resource, r.Host)
+	w.get(r, "Connection: close\r\n")
 	a, failed := w.answer()
 	switch {
 	case a == nil:
 		return failed
 	case a.cut == nil && !a.instead():
-		return Result{Outcome: Works, Detail: a.summary(), Front: a.front()}
+		return Result{Outcome: Works, Detail: a.summary(), Proxy: a.Proxy()}
 	case a.cut == nil:
 		return a.refusal("")
 	}
-	result := Result{Outcome: RefusedByApp, Detail: fmt.Sprintf("%s, whose body broke off: %s", a.summary(), ending(a.cut)), Front: a.front()}
-	if isTimeout(a.cut) {
+	result := Result{Outcome: RefusedByApp, Detail: fmt.Sprintf("%s, whose body broke off: %s", a.summary(), reach.Ending(a.cut)), Proxy: a.Proxy()}
+	if reach.IsTimeout(a.cut) {
 		result.Outcome = Timeout
 	}
 	return result

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ws76/ws76/cmd/ws76/internal/reach"
 	"github.com/ws76/ws76/legacy"
 )
 
@@ -63,12 +64,12 @@ func (p *peer) dialect() legacy.Dialect {
 
 // handshake is what legacy makes of the request, and the Location that is right
 // for it.
-func (p *peer) handshake() (*legacy.Handshake, legacy.Answer) {
+func (p *peer) handshake() (*legacy.Handshake, legacy.ResponseFields) {
 	h, err := legacy.NewHandshake(p.r, p.dialect(), nil)
 	if err != nil {
 		panic(err)
 	}
-	return h, legacy.Answer{Location: legacy.Location(false, p.r.Host, h.Resource), Protocol: h.Protocol}
+	return h, legacy.ResponseFields{Location: legacy.Location(false, p.r.Host, h.Resource), Protocol: h.Protocol}
 }
 
 // accepts answers any handshake as it should be, one of RFC 6455 with more fields,
@@ -108,7 +109,7 @@ func (p *peer) response() [16]byte {
 	io.ReadFull(p.br, key3[:])
 	key1, _ := legacy.ParseKey(p.r.Header.Get("Sec-WebSocket-Key1"))
 	key2, _ := legacy.ParseKey(p.r.Header.Get("Sec-WebSocket-Key2"))
-	return legacy.Response(key1, key2, key3)
+	return legacy.ChallengeResponse(key1, key2, key3)
 }
 
 // always answers everything the same.
@@ -150,7 +151,7 @@ func pipe(t *testing.T, s script) *Prober {
 	p := prober(t, "ws://chat.example/")
 	var peers sync.WaitGroup
 	t.Cleanup(peers.Wait)
-	p.dialTCP = func(context.Context, string, string) (net.Conn, error) {
+	p.DialTCP = func(context.Context, string, string) (net.Conn, error) {
 		client, server := net.Pipe()
 		peers.Go(func() { s.run(server) })
 		return client, nil
@@ -160,11 +161,11 @@ func pipe(t *testing.T, s script) *Prober {
 
 func prober(t *testing.T, url string) *Prober {
 	t.Helper()
-	u, err := ParseURL(url)
+	u, err := reach.ParseURL(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Prober{URL: u, Timeout: time.Minute}
+	return &Prober{Place: reach.Place{URL: u}, Timeout: time.Minute}
 }
 
 // walk makes attempts, by default all, and explains them.

@@ -11,22 +11,26 @@ import (
 	"sync"
 
 	"github.com/ws76/ws76/legacy"
+	"github.com/ws76/ws76/translate/proxies"
 )
 
 // refusal tells who answered a handshake, of a version or of none, with another
 // status than 101. In doubt it was the app: a proxy passes its answers on.
 func (a *answer) refusal(version string) Result {
-	r := Result{Outcome: RefusedByApp, Detail: a.summary(), Front: a.front(), status: a.status}
+	r := Result{Outcome: RefusedByApp, Detail: a.summary(), Proxy: a.Proxy(), status: a.status}
 	reason, sentence := a.reason()
+	r.reason = reason
 	switch {
-	case reason == string(legacy.UpgradeMissing):
+	case reason == legacy.HTTPVersion:
+		r.Outcome, r.Meaning = Stripped, proxies.Downgraded.Meaning()
+	case reason == legacy.UpgradeMissing:
 		r.Outcome = Stripped
 	case reason != "":
 		r.Meaning, r.Advice = sentence, cmp.Or(reasonAdvice[reason], "the log of ws76 says more")
 	case a.wantsTLS():
-		r.Outcome, r.Advice = RefusedByFront, "the port speaks TLS: ask for wss://"
-	case a.instead(), a.isPage():
-		r.Outcome = RefusedByFront
+		r.Outcome, r.Advice = RefusedByProxy, "the port speaks TLS: ask for wss:// (https://)"
+	case a.instead(), a.IsErrorPage():
+		r.Outcome = RefusedByProxy
 	case a.notUpgraded(version):
 		r.Outcome = Stripped
 	}
@@ -44,7 +48,7 @@ func (a *answer) summary() string {
 	if reason, _ := a.reason(); reason != "" {
 		return s + ", " + reason
 	}
-	line, _, _ := strings.Cut(string(a.body), "\n")
+	line, _, _ := strings.Cut(string(a.Body), "\n")
 	line = strings.TrimSpace(line)
 	if strings.HasPrefix(a.field("Content-Type"), "text/plain") && line != "" && line != http.StatusText(a.status) {
 		s += fmt.Sprintf(", %.80q", line)
@@ -60,7 +64,7 @@ var ownRefusal = sync.OnceValue(func() *regexp.Regexp {
 
 // reason is the word of a refusal by the gateway itself, and its sentence.
 func (a *answer) reason() (word, sentence string) {
-	m := ownRefusal().FindSubmatch(a.body)
+	m := ownRefusal().FindSubmatch(a.Body)
 	if m == nil || string(m[1]) != fmt.Sprint(a.status) {
 		return "", ""
 	}
@@ -72,7 +76,7 @@ func (a *answer) reason() (word, sentence string) {
 func (a *answer) instead() bool {
 	reason, _ := a.reason()
 	return reason != "" || a.wantsTLS() || a.status == http.StatusBadGateway || a.status == http.StatusGatewayTimeout ||
-		a.status == http.StatusServiceUnavailable && a.isPage()
+		a.status == http.StatusServiceUnavailable && a.IsErrorPage()
 }
 
 // wantsTLS reports whether this is how a TLS port answers HTTP.
@@ -106,5 +110,5 @@ func (a *answer) notUpgraded(version string) bool {
 }
 
 func (a *answer) contains(texts ...string) bool {
-	return slices.ContainsFunc(texts, func(text string) bool { return bytes.Contains(a.body, []byte(text)) })
+	return slices.ContainsFunc(texts, func(text string) bool { return bytes.Contains(a.Body, []byte(text)) })
 }

@@ -3,10 +3,8 @@ package probe
 import (
 	"fmt"
 	"net/http"
-	"slices"
+	"strings"
 	"testing"
-
-	"github.com/ws76/ws76/translate"
 )
 
 // page is an answer other than 101, with fields each of which ends in CR LF.
@@ -14,7 +12,7 @@ func page(status int, fields, body string) string {
 	return fmt.Sprintf("HTTP/1.1 %d %s\r\n%sContent-Length: %d\r\n\r\n%s", status, http.StatusText(status), fields, len(body), body)
 }
 
-// Pages as the fronts themselves made them.
+// Pages as the proxies themselves made them.
 var (
 	nginxPage = func(status string) string {
 		return "<html>\r\n<head><title>" + status + "</title></head>\r\n<body>\r\n<center><h1>" + status + "</h1></center>\r\n<hr><center>nginx/1.22.1</center>\r\n</body>\r\n</html>\r\n"
@@ -42,48 +40,48 @@ func TestProbeRefusals(t *testing.T) {
 		wants  []want
 	}{
 		"HAProxy in HTTP mode": {page(400, html, haproxyPage("400 Bad request", "Your browser sent an invalid request.")), []want{
-			{attempts: sockets, outcome: RefusedByFront, front: "haproxy", detail: "400 Bad Request", advice: "2.4 to 3.1: mode tcp"},
+			{attempts: sockets, outcome: RefusedByProxy, proxy: "haproxy", detail: "400 Bad Request", advice: "2.4 to 3.1: mode tcp"},
 		}},
 		"HAProxy 3.2 and its key": {page(502, html, haproxyPage("502 Bad Gateway", "The server returned an invalid or incomplete response.")), []want{
-			{attempts: []string{"76", strict75}, outcome: RefusedByFront, front: "haproxy", advice: "accept-invalid-http-response"},
-			{attempts: []string{rfc6455, "http"}, outcome: RefusedByFront, front: "haproxy", advice: "WS76_LISTEN"},
+			{attempts: []string{"76", strict75}, outcome: RefusedByProxy, proxy: "haproxy", advice: "accept-invalid-http-response"},
+			{attempts: []string{rfc6455, "http"}, outcome: RefusedByProxy, proxy: "haproxy", advice: "WS76_LISTEN"},
 		}},
 		"nginx without upstream": {page(502, nginx+html, nginxPage("502 Bad Gateway")), []want{
-			{attempts: all, outcome: RefusedByFront, front: "nginx", detail: "502 Bad Gateway", advice: "WS76_LISTEN"},
+			{attempts: all, outcome: RefusedByProxy, proxy: "nginx", detail: "502 Bad Gateway", advice: "WS76_LISTEN"},
 		}},
 		"nginx without location": {page(404, nginx+html, nginxPage("404 Not Found")), []want{
-			{attempts: sockets, outcome: RefusedByFront, front: "nginx", advice: "let this path through"},
-			{attempts: ofHTTP, outcome: Works, front: "nginx", detail: "404 Not Found"},
+			{attempts: sockets, outcome: RefusedByProxy, proxy: "nginx", advice: "let this path through"},
+			{attempts: ofHTTP, outcome: Works, proxy: "nginx", detail: "404 Not Found"},
 		}},
 		"Apache without upstream": {page(503, "Server: Apache/2.4.71 (Debian)\r\n"+html, apachePage), []want{
-			{attempts: all, outcome: RefusedByFront, front: "apache", advice: "WS76_LISTEN"},
+			{attempts: all, outcome: RefusedByProxy, proxy: "apache", advice: "WS76_LISTEN"},
 		}},
 		"lighttpd and a declared key3": {page(400, "Server: lighttpd/1.4.69\r\n"+html, lighttpdPage), []want{
-			{attempts: []string{"76-declared"}, outcome: RefusedByFront, front: "lighttpd", advice: "method-get-body"},
-			{attempts: []string{"76"}, outcome: RefusedByFront, front: "lighttpd", advice: `"upgrade" => "enable"`},
+			{attempts: []string{"76-declared"}, outcome: RefusedByProxy, proxy: "lighttpd", advice: "method-get-body"},
+			{attempts: []string{"76"}, outcome: RefusedByProxy, proxy: "lighttpd", advice: `"upgrade" => "enable"`},
 		}},
 		"Squid and a declared key3": {page(411, "Server: squid/5.7\r\nX-Squid-Error: ERR_INVALID_REQ 0\r\nVia: 1.1 vm (squid/5.7)\r\n"+html, "<html>"), []want{
-			{attempts: []string{"76-declared"}, outcome: RefusedByFront, front: "squid", advice: "request_entities on"},
+			{attempts: []string{"76-declared"}, outcome: RefusedByProxy, proxy: "squid", advice: "request_entities on"},
 		}},
 		"Varnish without backend": {page(503, "Server: Varnish\r\nX-Varnish: 2\r\nVia: 1.1 varnish (Varnish/7.1)\r\n"+html, "<h1>Error 503 Backend fetch failed</h1>\n<h3>Guru Meditation:</h3>"), []want{
-			{attempts: all, outcome: RefusedByFront, front: "varnish", advice: "WS76_LISTEN"},
+			{attempts: all, outcome: RefusedByProxy, proxy: "varnish", advice: "WS76_LISTEN"},
 		}},
 		"Caddy without upstream": {page(502, "Server: Caddy\r\n", ""), []want{
-			{attempts: all, outcome: RefusedByFront, front: "caddy", advice: "WS76_LISTEN"},
+			{attempts: all, outcome: RefusedByProxy, proxy: "caddy", advice: "WS76_LISTEN"},
 		}},
-		"a front without name": {page(504, "", ""), []want{
-			{attempts: all, outcome: RefusedByFront, advice: "WS76_LISTEN"},
+		"a proxy without name": {page(504, "", ""), []want{
+			{attempts: all, outcome: RefusedByProxy, advice: "WS76_LISTEN"},
 		}},
 		"Traffic Server": {page(400, "Server: ATS/9.2.5\r\nVia: http/1.1 vm (ApacheTrafficServer/9.2.5)\r\n"+html, "<HTML>\n<HEAD>\n<TITLE>Bad Request</TITLE>"), []want{
-			{attempts: sockets, outcome: RefusedByFront, front: "trafficserver", advice: "Traffic Server refuses"},
+			{attempts: sockets, outcome: RefusedByProxy, proxy: "trafficserver", advice: "Traffic Server refuses"},
 		}},
 		"a TLS port": {page(400, nginx+html, "<title>400 The plain HTTP request was sent to HTTPS port</title>\r\n<hr><center>nginx</center>"), []want{
-			{attempts: all, outcome: RefusedByFront, front: "nginx", advice: "wss://"},
+			{attempts: all, outcome: RefusedByProxy, proxy: "nginx", advice: "wss://"},
 		}},
 
 		"an app behind nginx": {page(403, nginx+text, "no entry\n"), []want{
-			{attempts: sockets, outcome: RefusedByApp, front: "nginx", detail: `403 Forbidden, "no entry"`, advice: "-origin"},
-			{attempts: ofHTTP, outcome: Works, front: "nginx", detail: `403 Forbidden, "no entry"`},
+			{attempts: sockets, outcome: RefusedByApp, proxy: "nginx", detail: `403 Forbidden, "no entry"`, advice: "-origin"},
+			{attempts: ofHTTP, outcome: Works, proxy: "nginx", detail: `403 Forbidden, "no entry"`},
 		}},
 		"an app in Tomcat":    {page(401, "Server: Apache-Coyote/1.1\r\n", ""), []want{{attempts: sockets, outcome: RefusedByApp, detail: "401", advice: "credentials"}}},
 		"another path":        {page(404, text, "404 page not found\n"), []want{{attempts: sockets, outcome: RefusedByApp, advice: "path"}}},
@@ -98,44 +96,20 @@ func TestProbeRefusals(t *testing.T) {
 		"ws76 and a dialect":      {own(403, "dialect-not-allowed"), []want{{attempts: sockets, outcome: RefusedByApp, advice: "WS76_DIALECTS"}}},
 		"ws76 without app":        {own(502, "backend-unreachable"), []want{{attempts: all, outcome: RefusedByApp, advice: "WS76_BACKEND"}}},
 		"ws76 and keys":           {own(400, "not-multiple"), []want{{attempts: of76, outcome: RefusedByApp, advice: "log of ws76"}}},
+		"nginx in HTTP/1.0":       {strings.Replace(own(400, "http-version"), "\r\n", "\r\nServer: nginx/1.22.1\r\n", 1), []want{{attempts: sockets, outcome: Stripped, proxy: "nginx", advice: "nginx, in location: proxy_http_version 1.1;"}}},
 		"ws76 without Upgrade":    {own(400, "upgrade-missing"), []want{{attempts: of76, outcome: Stripped, detail: "upgrade-missing", advice: "pass Upgrade, Connection"}}},
 		"what looks like ws76":    {page(400, text, "403 Forbidden: origin-not-allowed\nthis is why.\n"), []want{{attempts: of76, outcome: RefusedByApp, advice: "log"}}},
 		"half of what ws76 says":  {page(403, text, "403 Forbidden: origin-not-allowed\n"), []want{{attempts: of76, outcome: RefusedByApp, advice: "credentials"}}},
 		"ws76 with a long reason": {own(403, "b2VpZnVlcmlmaG"), []want{{attempts: of76, outcome: RefusedByApp, advice: "credentials"}}},
 
 		"a page":              {page(200, html, "<p>Hello"), []want{{attempts: sockets, outcome: Stripped, detail: "200 OK", advice: "pass Upgrade"}, {attempts: ofHTTP, outcome: Works}}},
-		"no page":             {page(404, nginx+html, "<p>It is not here"), []want{{attempts: sockets, outcome: Stripped, front: "nginx", advice: "proxy_set_header Upgrade"}}},
+		"no page":             {page(404, nginx+html, "<p>It is not here"), []want{{attempts: sockets, outcome: Stripped, proxy: "nginx", advice: "proxy_set_header Upgrade"}}},
 		"upgrade required":    {page(426, "Upgrade: websocket\r\n", "Upgrade Required"), []want{{attempts: sockets, outcome: Stripped}}},
 		"version required":    {page(426, "Sec-WebSocket-Version: 13\r\n", ""), []want{{attempts: of76, outcome: RefusedByApp}, {attempts: []string{"8"}, outcome: RefusedByApp}, {attempts: []string{rfc6455}, outcome: Stripped}}},
 		"versions":            {page(400, "Sec-WebSocket-Version: 13, 8\r\n", ""), []want{{attempts: of75, outcome: RefusedByApp, advice: "pass Upgrade"}, {attempts: ofHybi, outcome: Stripped}}},
 		"Tornado's complaint": {page(400, html, `Can "Upgrade" only to "WebSocket".`), []want{{attempts: sockets, outcome: Stripped}}},
 	} {
-		t.Run(name, func(t *testing.T) { check(t, serve(t, always(tt.answer)), tt.wants...) })
-	}
-}
-
-func TestProbeFront(t *testing.T) {
-	for head, want := range map[string]string{
-		"Server: nginx/1.30.0": "nginx",
-		"Server: openresty":    "nginx",
-		"Server: Apache/2.4.71 (Debian)\r\nVia: 1.1 host (Varnish/7.1)": "varnish",
-		"Server: ATS/9.2.5":                          "trafficserver",
-		"Server: Apache-Coyote/1.1":                  "",
-		"Server: uvicorn\r\nconnection: x":           "",
-		"X-Varnish: 2":                               "varnish",
-		"X-Cache-Lookup: MISS from vm:3128":          "squid",
-		"X-Squid-Error: x":                           "squid",
-		"Server: Caddy\r\nSec-Websocket-Location: x": "caddy",
-		"Sec-Websocket-Location: x":                  "go",
-		"Websocket-Location: x":                      "go",
-		"sec-websocket-location: x":                  "haproxy",
-		"Sec-WebSocket-Location: x":                  "",
-		"connection: upgrade":                        "", // apps in Rust do too
-	} {
-		whole := []byte("HTTP/1.1 101 x\r\n" + head + "\r\n\r\n")
-		if got := (&answer{head: whole, header: fields(whole)}).front(); got != want {
-			t.Errorf("%q: front %q, want %q", head, got, want)
-		}
+		t.Run(name, func(t *testing.T) { verify(t, serve(t, always(tt.answer)), tt.wants...) })
 	}
 }
 
@@ -147,29 +121,14 @@ func TestProbeMeaningOfReason(t *testing.T) {
 	}
 }
 
-// Every outcome means something, every front has the line that mends -76, and
-// so does the front that cannot be told.
+// Every outcome has a meaning.
 func TestProbeTables(t *testing.T) {
-	for _, o := range []Outcome{Works, Held, Lost, RefusedByFront, RefusedByApp, LocationMismatch, Changed, Stripped, Timeout, Unreachable} {
+	for _, o := range []Outcome{Works, Held, Lost, RefusedByProxy, RefusedByApp, LocationMismatch, Changed, Stripped, Ended, Timeout, Unreachable} {
 		if meanings[o] == "" {
 			t.Errorf("%s means nothing", o)
 		}
 	}
-	if len(meanings) != 10 {
-		t.Errorf("%d meanings of 10 outcomes", len(meanings))
-	}
-	fronts := []string{"", "go"}
-	for _, m := range marks {
-		fronts = append(fronts, m.front)
-	}
-	for _, front := range fronts {
-		if front != "" && !slices.Contains(translate.Fronts(), front) {
-			t.Errorf("%q has no recipe", front)
-		}
-	}
-	for front := range pages {
-		if !slices.Contains(translate.Fronts(), front) {
-			t.Errorf("%q has a page but no recipe", front)
-		}
+	if len(meanings) != 11 {
+		t.Errorf("%d meanings of 11 outcomes", len(meanings))
 	}
 }

@@ -25,10 +25,10 @@ func TestProbeHeld(t *testing.T) {
 				p.accepts()
 			}
 		})
-		check(t, p,
-			want{attempts: of76, outcome: Held, front: "nginx", detail: "silence", advice: "have ws76 answer, which sends the head of its 101 before it has key3; if it does, nginx: stream"},
-			want{attempts: slices.Concat(of75, ofHybi), outcome: Works, front: "nginx"},
-			want{attempts: ofHTTP, outcome: Works, front: "nginx"})
+		verify(t, p,
+			want{attempts: of76, outcome: Held, proxy: "nginx", detail: "silence", advice: "have ws76 answer, which sends the head of its 101 before it has key3; if it does, nginx: stream"},
+			want{attempts: slices.Concat(of75, ofHybi), outcome: Works, proxy: "nginx"},
+			want{attempts: ofHTTP, outcome: Works, proxy: "nginx"})
 	})
 }
 
@@ -39,7 +39,7 @@ func TestProbeLostInSilence(t *testing.T) {
 			p.br.Discard(p.br.Buffered())
 			p.accepts()
 		})
-		check(t, p,
+		verify(t, p,
 			want{attempts: []string{"76", "76-declared"}, outcome: Lost, detail: "0 of the 16 bytes of the challenge response, then silence", advice: "forward TCP"},
 			want{attempts: []string{"76-split", "13"}, outcome: Works})
 	})
@@ -73,7 +73,7 @@ func TestProbeSplit(t *testing.T) {
 					p.Write(response[:])
 					p.rest()
 				})
-				check(t, p, want{attempts: []string{"76-split"}, outcome: Works, detail: tt.detail})
+				verify(t, p, want{attempts: []string{"76-split"}, outcome: Works, detail: tt.detail})
 			})
 		})
 	}
@@ -103,7 +103,7 @@ func TestProbeTimeout(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { check(t, pipe(t, tt.script), tt.wants...) })
+			synctest.Test(t, func(t *testing.T) { verify(t, pipe(t, tt.script), tt.wants...) })
 		})
 	}
 }
@@ -115,12 +115,12 @@ func TestProbeTimeoutEarly(t *testing.T) {
 		p := pipe(t, func(p *peer) { p.rest() })
 		p.Timeout = patience / 2
 		began := time.Now()
-		check(t, p, want{attempts: []string{"76-split"}, outcome: Held})
+		verify(t, p, want{attempts: []string{"76-split"}, outcome: Held})
 		if took := time.Since(began); took != p.Timeout {
 			t.Errorf("took %s, want %s", took, p.Timeout)
 		}
 		p.URL.Scheme = "wss"
-		check(t, p, want{attempts: []string{"13"}, outcome: Timeout, detail: "TLS: no answer"})
+		verify(t, p, want{attempts: []string{"13"}, outcome: Timeout, detail: "TLS: no answer"})
 	})
 }
 
@@ -135,7 +135,7 @@ func TestProbeLeavesWhoDoesNotListen(t *testing.T) {
 			}
 		})
 		began := time.Now()
-		check(t, p, want{attempts: []string{strict75}, outcome: Works})
+		verify(t, p, want{attempts: []string{strict75}, outcome: Works})
 		if took := time.Since(began); took != linger {
 			t.Errorf("took %s, want %s", took, linger)
 		}

@@ -1,0 +1,95 @@
+package legacy
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// A Dialer opens connections as a client. The zero value is a -76 browser whose page
+// is on the server's own host.
+type Dialer struct {
+	Dialect  Dialect     // Hixie76 if it is 0
+	Origin   string      // of the page; empty: the server's own
+	Protocol string      // the subprotocol to ask for
+	Header   http.Header // further fields, sent in the order of their names
+	TLS      *tls.Config // for wss; its ServerName is the URL's host if it is empty
+
+	// NetDial opens the connection below; nil: net.Dialer does. NetDialTLS does it for
+	// wss and includes TLS; nil: TLS goes over NetDial.
+	NetDial, NetDialTLS func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Dial connects to a ws or wss URL and completes the opening handshake, which ctx
+// bounds. The response is checked as the strictest browsers do. The error is a
+// *HandshakeError with Reason BadResponse, or of the connection or of ctx.
+func (d *Dialer) Dial(ctx context.Context, rawURL string) (*Conn, error) {
+	r, err := d.request(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := d.connect(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	c, err := r.Open(conn)
+	if !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// request makes the opening handshake for a URL.
+func (d *Dialer) request(rawURL string) (*Request, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	if u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" || u.User != nil {
+		return nil, fmt.Errorf("legacy: %q is not a ws or wss URL", rawURL)
+	}
+	r := NewRequest(cmp.Or(d.Dialect, Hixie76), u)
+	r.Origin = cmp.Or(d.Origin, r.Origin)
+	r.Protocol, r.Header = d.Protocol, d.Header
+	if !r.Dialect.Legacy() {
+		return nil, fmt.Errorf("legacy: dialect %s is not -75 or -76", r.Dialect)
+	}
+	return r, nil
+}
+
+func (d *Dialer) connect(ctx context.Context, r *Request) (net.Conn, error) {
+	dial, withTLS := d.NetDial, r.Secure && d.NetDialTLS != nil
+	switch {
+	case withTLS:
+		dial = d.NetDialTLS
+	case dial == nil:
+		dial = new(net.Dialer).DialContext
+	}
+	u := url.URL{Host: r.Host}
+	port := map[bool]string{false: "80", true: "443"}[r.Secure]
+	conn, err := dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port)))
+	if err != nil || !r.Secure || withTLS {
+		return conn, err
+	}
+	config := &tls.Config{}
+	if d.TLS != nil {
+		config = d.TLS.Clone()
+	}
+	config.ServerName = cmp.Or(config.ServerName, u.Hostname())
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secure, nil
+}

@@ -1,0 +1,82 @@
+package codec
+
+import (
+	"sync"
+	"unicode/utf8"
+
+	"github.com/ws76/ws76/legacy"
+	"github.com/ws76/ws76/modern"
+)
+
+// keySources are shared by all connections, because an idle one needs none.
+var keySources = sync.Pool{New: func() any { return new(modern.KeySource) }}
+
+// Up turns the messages of a legacy peer into RFC 6455 frames, masked ones for a
+// client. A message becomes one Text frame; with full set, a part of it becomes a
+// fragment. Ill-formed UTF-8 is replaced by U+FFFD, frames of reserved types are
+// dropped.
+type Up struct {
+	input
+	keys       *modern.KeySource // of the current call of Transform
+	server     bool              // the frames are a server's, not masked
+	fragmented bool              // the first fragment of a message is out, its last is not
+}
+
+// NewUp returns a codec for a client of a legacy dialect, which counts in s. A
+// message or a frame of a reserved type that is larger than its limit is a
+// *legacy.FrameError; 0 is no limit.
+func NewUp(d legacy.Dialect, maxMessage, maxSkip int64, s *Summary) *Up {
+	return &Up{input: newInput(d, maxMessage, maxSkip, s)}
+}
+
+// NewServerUp returns a codec for a backend of a legacy dialect: Up as a server, whose
+// frames are not masked.
+func NewServerUp(d legacy.Dialect, maxMessage, maxSkip int64, s *Summary) *Up {
+	u := NewUp(d, maxMessage, maxSkip, s)
+	u.server = true
+	return u
+}
+
+// Transform follows the package's contract. It returns ErrClose at FF 00 of
+// -76, and never a Ping.
+func (u *Up) Transform(dst, src []byte, full bool) (nDst, nSrc int, err error) {
+	u.keys = keySources.Get().(*modern.KeySource)
+	nDst, nSrc, err = u.transform(u, dst, src, full)
+	keySources.Put(u.keys) // no defer: its place would take the stack beyond 2 KiB
+	return nDst, nSrc, err
+}
+
+// MidMessage is always false: a control frame may stand between two fragments.
+func (u *Up) MidMessage() bool { return false }
+
+func (u *Up) write(dst []byte, tok legacy.Token) (n int, fits bool, err error) {
+	size, valid := len(tok.Data), utf8.Valid(tok.Data)
+	if !valid {
+		size = repairedLen(tok.Data)
+	}
+	if len(dst) < modern.MaxHeader+size {
+		return 0, false, nil
+	}
+	op := modern.Text
+	if u.fragmented {
+		op = modern.Continuation
+	}
+	var key modern.Key // of zeros changes nothing
+	if u.server {
+		n = len(modern.AppendServerHeader(dst[:0], tok.Last, op, uint64(size)))
+	} else {
+		key = u.keys.Next()
+		n = len(modern.AppendHeader(dst[:0], tok.Last, op, uint64(size), key))
+	}
+	payload := dst[n : n+size]
+	if valid {
+		modern.Mask(payload, tok.Data, key)
+	} else {
+		appendRepaired(payload[:0], tok.Data)
+		modern.Mask(payload, payload, key)
+		u.summary.Repaired++
+	}
+	u.fragmented = !tok.Last
+	u.count(size, tok.Last)
+	return n + size, true, nil
+}

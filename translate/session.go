@@ -1,0 +1,275 @@
+package translate
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/ws76/ws76/legacy"
+	"github.com/ws76/ws76/modern"
+	"github.com/ws76/ws76/translate/internal/codec"
+	"github.com/ws76/ws76/translate/internal/relay"
+)
+
+// A session decides what happens when on one connection: who is told what, and
+// when a side has been silent or idle for too long. It is pure: events in, actions
+// out, and the clock comes with the events.
+type session struct {
+	dialect  legacy.Dialect // the client's
+	backend  legacy.Dialect
+	limits   *Timeouts
+	nudge    []byte // what a legacy client gets when it has got nothing for so long; nil = nothing
+	up, down relay.Codec
+	summary  codec.Summary
+
+	end atomic.Pointer[End] // nil until it has begun
+
+	deaf        bool      // the backend has not answered a Ping, nor ever before
+	pinged      bool      // a Ping is out
+	lastPing    time.Time // when it went out, or would have
+	heard       int64     // from the pinged side then
+	carried     int64     // both ways
+	lastCarried time.Time // when carried was last seen to change
+	sent        int64     // to the client
+	lastSent    time.Time // when sent was last seen to change
+}
+
+// Codecs are those for what the client sends, and for what the backend does.
+func (s *session) Codecs() (up, down relay.Codec) { return s.up, s.down }
+
+// Meters count the messages that pass as they are from a client of version 7, 8 or 13 to a
+// backend of RFC 6455, and back.
+func (s *session) Meters() (up, down relay.Meter) {
+	if s.dialect.Legacy() || s.backend.Legacy() {
+		return nil, nil
+	}
+	if s.up == nil {
+		up = codec.NewWalk(false, &s.summary)
+	}
+	return up, codec.NewWalk(true, &s.summary)
+}
+
+// dialectOf returns what a side speaks.
+func (s *session) dialectOf(side relay.Side) legacy.Dialect {
+	if side == relay.Client {
+		return s.dialect
+	}
+	return s.backend
+}
+
+// by returns the name of a side.
+func by(side relay.Side) Side {
+	if side == relay.Client {
+		return ByClient
+	}
+	return ByBackend
+}
+
+// control returns a control frame for the modern side: masked for a backend.
+func (s *session) control(op modern.Opcode, payload []byte) []byte {
+	if s.dialect.Legacy() {
+		return modern.AppendFrame(nil, true, op, payload, modern.NewKey())
+	}
+	return modern.AppendServerFrame(nil, true, op, payload)
+}
+
+// Answer returns the Pong for a Ping.
+func (s *session) Answer(err error) (frame []byte, goesOn bool) {
+	ping, ok := err.(codec.Ping)
+	if !ok {
+		return nil, false
+	}
+	return s.control(modern.Pong, ping), true
+}
+
+// Handle decides.
+func (s *session) Handle(e relay.Event) relay.Action {
+	switch e.Kind {
+	case relay.Started:
+		s.lastPing, s.lastCarried, s.lastSent = e.Now, e.Now, e.Now
+		return relay.Action{Next: s.nextTick(e.Now)}
+	case relay.Tick:
+		return s.tick(e)
+	case relay.CodecDone:
+		return s.codecDone(e.Side, e.Err)
+	case relay.ReadEnded:
+		return s.readEnded(e)
+	case relay.WriteTimeout:
+		return s.slow(e.Side)
+	}
+	return s.finish(endFor(ByGateway, ShuttingDown, nil))
+}
+
+// tunnel reports whether the frames are the client's and the backend's own.
+func (s *session) tunnel() bool {
+	return s.dialect == s.backend || !s.dialect.Legacy() && !s.backend.Legacy()
+}
+
+// finish begins the end, once. At the gateway's own end nobody asked for it, so
+// the goodbyes come behind what has arrived.
+func (s *session) finish(e End) relay.Action {
+	if !s.end.CompareAndSwap(nil, &e) {
+		return relay.Action{}
+	}
+	return relay.Action{End: true, ToClient: s.lastWords(relay.Client, e), ToBackend: s.lastWords(relay.Backend, e), AfterInput: e.By == ByGateway}
+}
+
+// lastWords returns the goodbye to a side; nil if what the other side still sends
+// is for it.
+func (s *session) lastWords(to relay.Side, e End) *relay.Say {
+	d := s.dialectOf(to)
+	switch {
+	case e.gone && by(to) == e.By:
+		return &relay.Say{}
+	case by(to) == e.half:
+		return nil
+	case s.tunnel():
+		return &relay.Say{Fin: true}
+	case d == legacy.Hixie76 && e.clean:
+		return &relay.Say{Bytes: legacy.AppendClose(nil), Fin: true}
+	case d.Legacy():
+		return &relay.Say{Fin: true}
+	}
+	say := &relay.Say{Fin: to == relay.Client} // closing TCP is the server's to begin (RFC 6455 section 7.1.1)
+	if e.code != 0 {
+		say.Bytes = s.control(modern.Close, modern.ClosePayload(e.code))
+	}
+	return say
+}
+
+// codecDone handles a codec's last word: the side closed, broke its protocol, or
+// answered our close.
+func (s *session) codecDone(side relay.Side, err error) relay.Action {
+	var a relay.Action
+	if s.end.Load() == nil {
+		a = s.finish(endByError(by(side), err))
+	}
+	var closed *codec.CloseError
+	a.Heard = errors.Is(err, codec.ErrClose) || errors.As(err, &closed)
+	return a
+}
+
+// readEnded handles an end of TCP, or a connection that broke. After the first end
+// of a tunnel it is what the other side waits for.
+func (s *session) readEnded(e relay.Event) relay.Action {
+	fromClient := e.Side == relay.Client
+	switch {
+	case s.end.Load() != nil && fromClient:
+		return relay.Action{ToBackend: &relay.Say{Fin: s.tunnel() || s.backend.Legacy()}}
+	case s.end.Load() != nil:
+		return relay.Action{ToClient: &relay.Say{Fin: true}}
+	case s.tunnel():
+		return s.finish(s.tunnelEnd(by(e.Side), e.Err))
+	}
+	end := endFor(by(e.Side), s.reasonOfEnd(e), e.Err)
+	end.gone = true
+	return s.finish(end)
+}
+
+// tunnelEnd is the end by the side that has sent a Close frame first, if one has, else by
+// the side that has ended TCP.
+func (s *session) tunnelEnd(half Side, err error) End {
+	e := End{By: half, Reason: endedBy[half], Err: err, half: half}
+	if closed, server := s.summary.FirstClose(); closed && server {
+		e.By, e.Reason = ByBackend, BackendClosed
+	} else if closed {
+		e.By, e.Reason = ByClient, ClientClosed
+	}
+	return e
+}
+
+// reasonOfEnd is why TCP ended. -75 has no other end; most browsers with -76 use no
+// other.
+func (s *session) reasonOfEnd(e relay.Event) Reason {
+	closes := !e.Cut && e.Err == nil && s.dialectOf(e.Side) == legacy.Hixie75
+	switch {
+	case e.Side == relay.Backend && closes:
+		return BackendClosed
+	case e.Side == relay.Backend:
+		return BackendGone
+	case e.Cut:
+		return ClientCut
+	case closes:
+		return ClientClosed
+	}
+	return ClientGone
+}
+
+// slow handles a side that took nothing for the write timeout. That overrules an
+// end whose last bytes it did not take.
+func (s *session) slow(side relay.Side) relay.Action {
+	e := endFor(by(side), slowBy[by(side)], nil)
+	begun := s.end.Load()
+	if begun == nil {
+		return s.finish(e)
+	}
+	if begun.Reason != ClientSlow && begun.Reason != BackendSlow {
+		s.end.Store(&e)
+	}
+	return relay.Action{}
+}
+
+// nextTick is when a Ping or a look at the idle time is due; zero if never.
+func (s *session) nextTick(now time.Time) time.Time {
+	period := s.limits.Ping
+	if idle := s.limits.Idle; period == 0 || idle > 0 && idle < period {
+		period = idle
+	}
+	if s.nudge != nil {
+		period = max(period/4, time.Second) // it is due a time after the last byte, which is seen at ticks only
+	}
+	if period == 0 {
+		return time.Time{}
+	}
+	return now.Add(period)
+}
+
+// tick sends a Ping to the modern side and looks whether the last one was heard, and
+// whether messages still pass. A side whose bytes are not read, because the other
+// takes none, is not to blame for its silence. One that is behind with reading gets
+// no Ping on top.
+func (s *session) tick(e relay.Event) relay.Action {
+	if e.Carried != s.carried || e.Busy != [2]bool{} { // a slow side is not idle
+		s.carried, s.lastCarried = e.Carried, e.Now
+	}
+	pinged, other := relay.Backend, relay.Client
+	if s.backend.Legacy() {
+		pinged, other = other, pinged
+	}
+	canPing := !s.tunnel() && !s.dialectOf(pinged).Legacy()
+	pingDue := s.limits.Ping > 0 && canPing && e.Now.Sub(s.lastPing) >= s.limits.Ping
+	switch {
+	case s.limits.Idle > 0 && e.Now.Sub(s.lastCarried) >= s.limits.Idle:
+		return s.finish(endFor(ByGateway, Idle, nil))
+	case pingDue && s.pinged && !e.Busy[other]:
+		s.deaf = s.deaf || pinged == relay.Backend && !s.summary.Answered.Load()
+		if e.Heard[pinged] == s.heard {
+			return s.finish(endFor(by(pinged), silentBy[by(pinged)], nil))
+		}
+	}
+	a := relay.Action{Next: s.nextTick(e.Now)}
+	if pingDue {
+		s.heard, s.lastPing, s.pinged = e.Heard[pinged], e.Now, !e.Busy[pinged]
+	}
+	if pingDue && s.pinged {
+		a.Pings[pinged] = s.control(modern.Ping, nil)
+	}
+	a.Message = s.keepAlive(e)
+	return a
+}
+
+// keepAlive returns a message for a legacy client that has been sent nothing for the
+// time between Pings. -76 and -75 have no ping, and proxies close silent connections.
+func (s *session) keepAlive(e relay.Event) []byte {
+	if s.nudge == nil {
+		return nil
+	}
+	if e.Sent != s.sent {
+		s.sent, s.lastSent = e.Sent, e.Now
+	}
+	if e.Now.Sub(s.lastSent) < s.limits.Ping || e.Busy[relay.Client] {
+		return nil
+	}
+	s.lastSent = e.Now
+	return s.nudge
+}
