@@ -127,16 +127,16 @@ func shareOf(head []byte, name string) share {
 const mask = "***"
 
 var (
-	secretFields = regexp.MustCompile(`(?im)^((?:Proxy-Authorization|Authorization|Cookie|Set-Cookie|Sec-WebSocket-Protocol|WebSocket-Protocol)[ \t]*:)[^\r\n]*`)
-	urlLines     = regexp.MustCompile(`(?m)^(?:[A-Z]+ |[A-Za-z-]+:[ \t]*(?:[a-z]+://|/))[^\r\n]*`)
+	// A field may go on in further lines that begin with white space.
+	secretFields = regexp.MustCompile(`(?im)^((?:Proxy[-_]Authorization|Authorization|Cookie2?|Set[-_]Cookie2?|Sec[-_]WebSocket[-_]Protocol|WebSocket[-_]Protocol)[ \t]*:)[^\n]*?(?:\r?\n[ \t][^\n]*?)*(\r?)$`)
+	keys         = regexp.MustCompile(`(?i)^Sec-WebSocket-Key[12][ \t]*:`) // any character may be in them
 	query        = regexp.MustCompile(`\?[^ \r\n]*`)
 )
 
 // masked is the card without what lets others in: fields that hold credentials, and queries.
 func (k card) masked() card {
 	for _, head := range []*string{&k.Request, &k.Forwarded, &k.Answer, &k.Response} {
-		*head = secretFields.ReplaceAllString(*head, "$1 "+mask)
-		*head = urlLines.ReplaceAllStringFunc(*head, func(line string) string { return query.ReplaceAllString(line, "?"+mask) })
+		*head = maskHead(*head)
 	}
 	if k.Refusal != nil {
 		r := *k.Refusal
@@ -144,6 +144,17 @@ func (k card) masked() card {
 		k.Refusal = &r
 	}
 	return k
+}
+
+func maskHead(head string) string {
+	var b strings.Builder
+	for line := range strings.Lines(secretFields.ReplaceAllString(head, "$1 "+mask+"$2")) {
+		if !keys.MatchString(line) {
+			line = query.ReplaceAllString(line, "?"+mask)
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }
 
 // after is copies of the rows that are new or changed since a number, the newest of them if

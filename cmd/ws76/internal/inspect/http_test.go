@@ -102,6 +102,26 @@ func TestExportMasks(t *testing.T) {
 	}
 }
 
+// A head is shown as it was received, and so are the shapes that hide a secret from who reads
+// line by line: a folded field, a method or a scheme in another case, a URL inside a value.
+func TestExportMasksEveryShape(t *testing.T) {
+	for _, tt := range []struct{ head, want string }{
+		{"GET / HTTP/1.1\r\nCookie: a;\r\n\tsecret\r\n secret\r\nHost: h\r\n\r\n", "GET / HTTP/1.1\r\nCookie: ***\r\nHost: h\r\n\r\n"},
+		{"HTTP/1.1 101 x\r\nset-cookie:\r\n secret\r\n\r\n", "HTTP/1.1 101 x\r\nset-cookie: ***\r\n\r\n"},
+		{"GET / HTTP/1.1\nCookie: secret\nHost: h\n\n", "GET / HTTP/1.1\nCookie: ***\nHost: h\n\n"},
+		{"get /?secret HTTP/1.1\r\n", "get /?*** HTTP/1.1\r\n"},
+		{"M-SEARCH /?secret HTTP/1.1\r\n", "M-SEARCH /?*** HTTP/1.1\r\n"},
+		{"Referer: HTTP://h/?secret\r\n", "Referer: HTTP://h/?***\r\n"},
+		{"X-Url2: /?secret\r\nLink: </?secret>; rel=next\r\n", "X-Url2: /?***\r\nLink: </?*** rel=next\r\n"},
+		{"proxy_authorization: secret\r\nCookie2: secret\r\n", "proxy_authorization: ***\r\nCookie2: ***\r\n"},
+		{"Sec-WebSocket-Key1: 4 ?@1\r\nsec-websocket-key2: 1 ?x\r\n", "Sec-WebSocket-Key1: 4 ?@1\r\nsec-websocket-key2: 1 ?x\r\n"},
+	} {
+		if got := (card{Request: tt.head}).masked().Request; got != tt.want {
+			t.Errorf("%q became\n%q, want\n%q", tt.head, got, tt.want)
+		}
+	}
+}
+
 // The sums are those of the draft's own example (-76 section 1.2).
 func TestChallenge(t *testing.T) {
 	i := New(1<<20, "")
