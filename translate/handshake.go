@@ -43,8 +43,8 @@ func (g *Gateway) newOpenings() *opening.Config {
 	o := &g.options
 	return &opening.Config{
 		Backend: &o.Backend, Rules: g.rules, Dialect: o.BackendDialect, Origin: o.BackendOrigin, Lax: o.BackendLax,
-		Slip: func(slip string) {
-			g.logger.Warn("slip of the backend accepted", "dialect", o.BackendDialect.String(), "slip", slip, "variable", "WS76_BACKEND_LAX")
+		Slip: func(r *http.Request, slip string) {
+			g.logger.Warn("slip of the backend accepted", g.forwarded(r, "dialect", o.BackendDialect.String(), "client", r.RemoteAddr, "slip", slip, "variable", "WS76_BACKEND_LAX")...)
 		},
 		Key3: o.Timeouts.Key3, Message: o.Limits.Message, Skip: o.Limits.Skip, Binary: o.Binary, Decode: o.BinaryUp,
 	}

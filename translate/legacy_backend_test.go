@@ -160,7 +160,7 @@ func TestLegacyBackendSlip(t *testing.T) {
 	b := r.backend.next()
 	b.say(strings.Replace(answer75, "WebSocket-Location: ws://example.com/demo\r\n", "", 1))
 	c.get(modernAnswer())
-	r.log.want(t, "slip of the backend accepted", map[string]any{"slip": legacy.SlipNoLocation, "dialect": "75"})
+	r.log.want(t, "slip of the backend accepted", map[string]any{"slip": legacy.SlipNoLocation, "dialect": "75", "client": c.LocalAddr().String()})
 }
 
 func TestBackendOriginAndHost(t *testing.T) {

@@ -47,7 +47,7 @@ func (t *legacyBackendHandshake) Dial(ctx context.Context) (*modern.Backend, err
 	}
 	backend, err := t.config.Backend.Send(ctx, request.Append(nil), request.ReadResponse)
 	for _, slip := range request.Slips {
-		t.config.Slip(slip)
+		t.config.Slip(t.r, slip)
 	}
 	if err != nil {
 		return nil, err

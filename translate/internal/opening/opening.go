@@ -27,15 +27,15 @@ const declaredWait = time.Second
 type Config struct {
 	Backend *modern.Dialer
 	Rules   *forward.Rules
-	Dialect legacy.Dialect     // of the backend: RFC6455, Hixie76 or Hixie75
-	Origin  string             // sent to a legacy backend; empty = the client's
-	Lax     bool               // accept the slips that legacy.Request knows from a legacy backend
-	Slip    func(slip string)  // is called for each of them
-	Key3    time.Duration      // for key3 after the head of the 101
-	Message int64              // bytes of one message; 0 = unlimited
-	Skip    int64              // bytes of a frame of a reserved type
-	Binary  codec.BinaryPolicy // of messages to a legacy side
-	Decode  bool               // base64 text from a legacy client is a binary message to the backend
+	Dialect legacy.Dialect                     // of the backend: RFC6455, Hixie76 or Hixie75
+	Origin  string                             // sent to a legacy backend; empty = the client's
+	Lax     bool                               // accept the slips that legacy.Request knows from a legacy backend
+	Slip    func(r *http.Request, slip string) // is called for each of them
+	Key3    time.Duration                      // for key3 after the head of the 101
+	Message int64                              // bytes of one message; 0 = unlimited
+	Skip    int64                              // bytes of a frame of a reserved type
+	Binary  codec.BinaryPolicy                 // of messages to a legacy side
+	Decode  bool                               // base64 text from a legacy client is a binary message to the backend
 }
 
 // Heads is shown the head that was sent to the backend, and the one received from it. It

@@ -122,7 +122,7 @@ func (l sampledLogger) Log(level hclog.Level, message string, args ...any) {
 		l.Logger.Log(level, message, args...)
 		return
 	}
-	l.sampled(kind{l.Name(), message, reason, text(args, "dialect"), text(args, "fault")}, client, message, args)
+	l.sampled(kind{l.Name(), message, reason, text(args, "dialect"), text(args, "fault") + text(args, "slip")}, client, message, args)
 }
 
 // sampled logs a warning of a kind now or later.

@@ -61,6 +61,14 @@ func TestRepeatedWarnings(t *testing.T) {
 		log.Flush()
 		lines("ws76.gateway: refused: dialect=76 client=192.0.2.1:1001 reason=bad-request repeated=1 clients=1")
 
+		for range 2 { // of each slip
+			gateway.Warn("slip", "client", "192.0.2.1:1", "slip", "no location")
+			gateway.Warn("slip", "client", "192.0.2.1:1", "slip", "byte order")
+		}
+		lines(`ws76.gateway: slip: client=192.0.2.1:1 slip="no location"`, `ws76.gateway: slip: client=192.0.2.1:1 slip="byte order"`)
+		log.Flush()
+		out.take()
+
 		for range 2 {
 			gateway.Log(hclog.Warn, "logged", "client", "192.0.2.1:1", "forwarded_for", "198.51.100.1")
 			log.Warn("about the gateway itself")
