@@ -21,6 +21,9 @@ func (b Backend) open(ctx context.Context, d legacy.Dialect, target string) (bac
 	ctx, cancel := context.WithTimeout(ctx, b.Timeout)
 	defer cancel()
 	host := cmp.Or(b.Host, strings.TrimSuffix(b.Dialer.Address, ":80"))
+	if strings.HasPrefix(host, "unix:") {
+		host = "localhost" // a socket has no name, and net/http refuses its path
+	}
 	if !d.Legacy() {
 		backend, err = b.Dialer.Dial(ctx, modern.Request{Host: host, Target: target})
 		return backend, nil, err
