@@ -41,7 +41,7 @@ func (p *Pair) begin(now time.Time, afterInput bool) {
 	for side := range p.sockets {
 		total += p.sockets[side].queue() + int(p.flows[side].held.Load())
 		if afterInput {
-			total += p.sockets[side].base.received()
+			total += p.sockets[side].received()
 		}
 	}
 	limit := p.config.Close + time.Duration(total)*(time.Second/slowest)

@@ -162,13 +162,18 @@ func (c *Conn) overdue() bool {
 // sendQueue is how many bytes the other side has not acknowledged, 0 where that
 // cannot be known. A connection in memory says it by a method SendQueue.
 func (c *Conn) sendQueue() int {
-	if c.raw != nil {
-		return queueRaw(c.raw)
-	}
 	if q, ok := c.Conn.(interface{ SendQueue() int }); ok {
 		return q.SendQueue()
 	}
-	return 0
+	return c.ask(queueNow)
+}
+
+// ask asks the socket; the answer is 0 where there is none.
+func (c *Conn) ask(question func(fd uintptr) int) (answer int) {
+	if c.raw != nil {
+		c.raw.Control(func(fd uintptr) { answer = question(fd) })
+	}
+	return answer
 }
 
 // isClosed reports whether nothing of the queue will be acknowledged any more,
@@ -184,15 +189,6 @@ func (c *Conn) isStuck(err error) (stuck bool) {
 		c.raw.Control(func(fd uintptr) { stuck = answers(fd) })
 	}
 	return stuck
-}
-
-// received is how many bytes have come that nobody has read, 0 where that cannot
-// be known.
-func (c *Conn) received() (n int) {
-	if c.raw != nil {
-		c.raw.Control(func(fd uintptr) { n = receivedNow(fd) })
-	}
-	return n
 }
 
 // KeepAliveIdle and KeepAliveInterval are the keep-alive times that Control sets.

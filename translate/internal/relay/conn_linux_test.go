@@ -120,15 +120,16 @@ func TestOptionsOnBothLegs(t *testing.T) {
 // reset says so, though its queue keeps its value.
 func TestQueue(t *testing.T) {
 	near, far := tcpPair(t)
-	raw := rawConn(near)
-	if n := queueRaw(raw); n != 0 {
+	c := NewConn(near, writeTimeout).(*Conn)
+	raw := c.raw
+	if n := c.sendQueue(); n != 0 {
 		t.Errorf("%d bytes are queued in a new socket", n)
 	}
 	n, err := sendRaw(raw, make([]byte, 32<<20))
 	if err != nil || n == 32<<20 {
 		t.Fatalf("%d bytes were taken, %v", n, err)
 	}
-	if q := queueRaw(raw); q == 0 || q > n {
+	if q := c.sendQueue(); q == 0 || q > n {
 		t.Errorf("%d bytes are queued of %d", q, n)
 	}
 	far.SetLinger(0)

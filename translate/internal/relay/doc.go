@@ -32,8 +32,9 @@
 // deadline is set but for a large unfinished message, which leaves as a fragment after a
 // second without bytes, and for the gateway's own end.
 //
-// What a flood costs others. A flow that never waits yields after 128 KiB, or after 16 KiB
-// of messages shorter than 32 bytes.
+// What a flood costs others. A flow that never waits yields after 512 KiB, each message
+// counted as 1 KiB more: after 64 KiB of messages of 100 bytes, and after 16 KiB of those
+// shorter than 32 bytes.
 //
 // Ends that hide. A read that does not fill its buffer has taken everything, but for the
 // end of TCP that came with it and for what is behind urgent data. The Poller's sets are

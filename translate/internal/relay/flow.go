@@ -25,11 +25,13 @@ const (
 	// busyAfter is the turn after which a flow that is parked gets a goroutine, and the read
 	// after which that one's source is watched: a flow of few messages needs neither.
 	busyAfter = 8
-	// budget is how many bytes a flow that never waits carries before it yields. To yield
-	// wakes an idle processor, so it is not for each read.
-	budget = 128 << 10
-	// Messages shorter than short, on an average, cost more than their bytes: a read that
-	// finds such is followed by one of shortRead at most, behind which the flow yields.
+	// budget is how much a flow that never waits carries before it yields, in bytes, and as
+	// if each message had perMessage bytes more. To yield wakes an idle processor, so it is
+	// not for each read.
+	budget     = 512 << 10
+	perMessage = 1 << 10
+	// A read of messages shorter than short, on an average, is more than the budget by
+	// itself: one that finds such is followed by reads of shortRead at most.
 	short     = 32
 	shortRead = 16 << 10
 )
@@ -168,7 +170,7 @@ func (f *flow) step(fd uintptr) (leave bool) {
 
 // yield lets others run, if the flow has carried enough.
 func (f *flow) yield() {
-	if f.spent >= budget || f.dense {
+	if f.spent >= budget {
 		f.spent = 0
 		runtime.Gosched()
 	}
@@ -188,7 +190,9 @@ func (f *flow) carry(n int) bool {
 	f.received(n)
 	before := f.given()
 	moved := f.move()
-	f.dense = short*(f.given()-before) > int64(n)
+	messages := int(f.given() - before)
+	f.spent += n + perMessage*messages
+	f.dense = short*messages > n
 	return moved
 }
 
@@ -216,7 +220,6 @@ func (f *flow) received(n int) {
 		f.quiet.last = time.Now()
 	}
 	f.reads.Add(1)
-	f.spent += n
 	f.turns = min(f.turns+1, busyAfter)
 }
 
@@ -384,7 +387,7 @@ func (f *flow) obey(stalled bool) {
 	orders := f.orders.Swap(0)
 	if orders&orderParting != 0 {
 		f.parting = &parting{left: maxParting}
-		if f.src.bare && !stalled && f.src.base.received() == 0 {
+		if f.src.bare && !stalled && f.src.received() == 0 {
 			f.parting.left = 0
 		}
 	}
@@ -418,7 +421,7 @@ func (f *flow) timedOut() {
 	}
 	switch {
 	case f.parting != nil && !now.Before(f.parting.until):
-		if f.src.base.received() == 0 { // on a busy machine the time is up before anybody could read
+		if f.src.received() == 0 { // on a busy machine the time is up before anybody could read
 			f.parting.left = 0
 		}
 	case wasQuiet:

@@ -138,7 +138,7 @@ func (p *Pair) say(to Side, words *Say, afterInput bool) {
 		p.flows[from].wake(orderParting)
 		return
 	}
-	p.sockets[to].say(*words)
+	p.sockets[to].say(words)
 }
 
 // part says the last words that waited for what had been received.
@@ -147,7 +147,7 @@ func (p *Pair) part(to Side) {
 	defer p.mu.Unlock()
 	if words := p.closing.parting[to]; words != nil {
 		p.closing.parting[to] = nil
-		p.sockets[to].say(*words)
+		p.sockets[to].say(words)
 		p.check()
 	}
 }

@@ -25,6 +25,6 @@ func TestLastCallIsOverWhenNothingIsThere(t *testing.T) {
 		if got := f.partingIsOver(); got != want.over {
 			t.Errorf("with %s on the socket the last call is over: %v, want %v", want.state, got, want.over)
 		}
-		io.ReadFull(near, make([]byte, f.src.base.received()))
+		io.ReadFull(near, make([]byte, f.src.received()))
 	}
 }

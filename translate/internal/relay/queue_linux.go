@@ -48,9 +48,3 @@ func info(fd uintptr) (first [4]byte) {
 	}
 	return first
 }
-
-// queueRaw is queueNow while the socket cannot be closed.
-func queueRaw(raw syscall.RawConn) (n int) {
-	raw.Control(func(fd uintptr) { n = queueNow(fd) })
-	return n
-}

@@ -2,8 +2,6 @@
 
 package relay
 
-import "syscall"
-
 func queueNow(uintptr) int { return 0 }
 
 func receivedNow(uintptr) int { return 0 }
@@ -13,5 +11,3 @@ const stateClosed = 7
 func state(uintptr) byte { return 0 }
 
 func answers(uintptr) bool { return false }
-
-func queueRaw(syscall.RawConn) int { return 0 }

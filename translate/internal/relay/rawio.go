@@ -2,6 +2,7 @@ package relay
 
 import (
 	"os"
+	"sync"
 	"syscall"
 )
 
@@ -22,14 +23,31 @@ func sendNow(fd uintptr, b []byte) (n int, err error) {
 	return n, nil
 }
 
+// A sending is a call of sendRaw. They are used again, because each has a closure.
+type sending struct {
+	b   []byte
+	n   int
+	err error
+	now func(fd uintptr) bool
+}
+
+var sendings = sync.Pool{New: func() any {
+	s := new(sending)
+	s.now = func(fd uintptr) bool {
+		s.n, s.err = sendNow(fd, s.b)
+		return true
+	}
+	return s
+}}
+
 // sendRaw is sendNow while the socket cannot be closed.
 func sendRaw(raw syscall.RawConn, b []byte) (n int, err error) {
-	closed := raw.Write(func(fd uintptr) bool {
-		n, err = sendNow(fd, b)
-		return true
-	})
-	if closed != nil {
-		return 0, closed
+	s := sendings.Get().(*sending)
+	s.b, s.n = b, 0
+	if err = raw.Write(s.now); err == nil {
+		err = s.err
 	}
+	n, s.b = s.n, nil
+	sendings.Put(s)
 	return n, err
 }

@@ -13,7 +13,7 @@ type socket struct {
 	p    *Pair
 	conn net.Conn
 	base *Conn   // conn, or what is below it
-	fd   uintptr // of a bare socket; valid while mu is held and said is not set, and for the reader
+	fd   uintptr // of a bare socket; valid until the Pair is done
 
 	mu      sync.Mutex    // never held while somebody waits
 	freed   chan struct{} // closed when stalled ends; nil if nobody waits for that
@@ -54,6 +54,22 @@ func baseOf(conn net.Conn) *Conn {
 		}
 		conn = conn.(interface{ NetConn() net.Conn }).NetConn()
 	}
+}
+
+// sendQueue is base's. A bare socket needs no lock: nobody closes it before the Pair is done.
+func (s *socket) sendQueue() int {
+	if s.bare {
+		return queueNow(s.fd)
+	}
+	return s.base.sendQueue()
+}
+
+// received is how many bytes have come that nobody has read, 0 where that cannot be known.
+func (s *socket) received() int {
+	if s.bare {
+		return receivedNow(s.fd)
+	}
+	return s.base.ask(receivedNow)
 }
 
 // send writes what the socket takes at once and returns the rest, which the
@@ -177,13 +193,13 @@ func (s *socket) sayMessage(message []byte) {
 }
 
 // say says the last words now, or behind a write that stalls.
-func (s *socket) say(words Say) {
+func (s *socket) say(words *Say) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.bye != nil {
 		return
 	}
-	s.bye = &words
+	s.bye = words
 	if !s.stalled {
 		s.sayWaiting()
 	}
@@ -268,7 +284,7 @@ func (s *socket) isBusy() bool {
 // queue is how many bytes of messages and last words the other side has not
 // acknowledged.
 func (s *socket) queue() int {
-	n := s.base.sendQueue()
+	n := s.sendQueue()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended && n > 0 {
