@@ -306,7 +306,7 @@ func isToken(s string) bool {
 func rawValue(head []byte, name string) (value string, ok bool) {
 	for line := range bytes.Lines(head) {
 		n, v, found := bytes.Cut(bytes.TrimRight(line, "\r\n"), []byte(":"))
-		if !found || !strings.EqualFold(string(n), name) {
+		if !found || len(n) != len(name) || !strings.EqualFold(string(n), name) {
 			continue
 		}
 		if ok {

@@ -79,8 +79,8 @@ type Backend struct {
 // body of a refusal can be read until the context's deadline, or until another
 // that is set with its SetReadDeadline.
 func (d *Dialer) Dial(ctx context.Context, r Request) (*Backend, error) {
-	offer := newOffer(r.Protocols)
-	return d.open(ctx, func(conn net.Conn) (*Backend, error) { return handshake(conn, r, offer, r.Header, SpellFields(offer)) })
+	o := offer{key: newKey(), protocols: r.Protocols}
+	return d.open(ctx, func(conn net.Conn) (*Backend, error) { return handshake(conn, r, o, r.Header, o.fields()) })
 }
 
 // Send connects and sends an opening handshake that is not RFC 6455's. If the backend
@@ -125,7 +125,7 @@ func (d *Dialer) open(ctx context.Context, handshake func(net.Conn) (*Backend, e
 	if !stop() && err == nil {
 		err = dialError(Unreachable, ctx.Err())
 	}
-	if refused := new(RefusedError); errors.As(err, &refused) {
+	if _, refused := errors.AsType[*RefusedError](err); refused {
 		deadline, _ := ctx.Deadline()
 		conn.SetDeadline(deadline)
 		return nil, err

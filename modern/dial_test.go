@@ -235,6 +235,7 @@ func TestDialRequest(t *testing.T) {
 		{"user-agent", with(forwarded, "User-Agent", "Mozilla/5.0"), nil, with(forwarded, "User-Agent", "Mozilla/5.0")},
 		{"subprotocol", nil, []string{"chat"}, http.Header{"Sec-Websocket-Protocol": {"chat"}}},
 		{"subprotocols", nil, []string{"chat", "superchat"}, http.Header{"Sec-Websocket-Protocol": {"chat, superchat"}}},
+		{"a field in a subprotocol", nil, []string{"chat\r\nOwn: 1"}, http.Header{"Sec-Websocket-Protocol": {"chat  Own: 1"}}},
 	} {
 		t.Run(test.id, func(t *testing.T) {
 			before := test.header.Clone()

@@ -22,18 +22,40 @@ import (
 // to use. A 101 that the client must not accept (RFC 6455 section 4.1) is a
 // *DialError; the other errors are those of Dial.
 func (d *Dialer) Forward(ctx context.Context, r Request) (*Backend, error) {
-	return d.open(ctx, func(conn net.Conn) (*Backend, error) { return handshake(conn, r, r.Header, SpellFields(r.Header)) })
+	o := offer{r.Header.Get("Sec-Websocket-Key"), elements(r.Header["Sec-Websocket-Protocol"]), elements(r.Header["Sec-Websocket-Extensions"])}
+	return d.open(ctx, func(conn net.Conn) (*Backend, error) { return handshake(conn, r, o, SpellFields(r.Header), "") })
 }
 
-// handshake sends a request with the fields and holds the answer against the offer,
-// which is among them.
-func handshake(conn net.Conn, r Request, offer http.Header, fields ...http.Header) (*Backend, error) {
-	var request bytes.Buffer
-	request.WriteString("GET " + r.Target + " HTTP/1.1\r\nHost: " + r.Host + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n")
-	for _, h := range fields {
-		h.Write(&request)
+// An offer is what a client's opening handshake asks for.
+type offer struct {
+	key                   string
+	protocols, extensions []string // without parameters
+}
+
+// oneLine keeps a value from adding a field, as http.Header.Write does.
+var oneLine = strings.NewReplacer("\r", " ", "\n", " ")
+
+// fields returns the offer as lines of a request's head.
+func (o offer) fields() string {
+	lines := "Sec-WebSocket-Key: " + o.key + "\r\n"
+	if len(o.protocols) > 0 {
+		lines += "Sec-WebSocket-Protocol: " + oneLine.Replace(strings.Join(o.protocols, ", ")) + "\r\n"
 	}
-	request.WriteString("\r\n")
+	return lines + "Sec-WebSocket-Version: 13\r\n"
+}
+
+func newKey() string {
+	var nonce [16]byte
+	rand.Read(nonce[:])
+	return base64.StdEncoding.EncodeToString(nonce[:])
+}
+
+// handshake sends a request with the fields and the lines, among which is the offer, and
+// holds the answer against it.
+func handshake(conn net.Conn, r Request, o offer, fields http.Header, lines string) (*Backend, error) {
+	request := bytes.NewBufferString("GET " + r.Target + " HTTP/1.1\r\nHost: " + r.Host + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n")
+	fields.Write(request)
+	request.WriteString(lines + "\r\n")
 	if _, err := conn.Write(request.Bytes()); err != nil {
 		return nil, dialError(BadResponse, err)
 	}
@@ -49,7 +71,7 @@ func handshake(conn net.Conn, r Request, offer http.Header, fields ...http.Heade
 	if err := RepairNames(resp.Header); err != nil {
 		return nil, &DialError{BadResponse, err}
 	}
-	if err := checkSelection(offer, resp.Header); err != nil {
+	if err := checkSelection(o, resp.Header); err != nil {
 		return nil, err
 	}
 	return &Backend{
@@ -60,36 +82,19 @@ func handshake(conn net.Conn, r Request, offer http.Header, fields ...http.Heade
 	}, nil
 }
 
-// newOffer returns the Sec-WebSocket fields of a client of our own.
-func newOffer(protocols []string) http.Header {
-	var nonce [16]byte
-	rand.Read(nonce[:])
-	offer := http.Header{
-		"Sec-Websocket-Version": {"13"},
-		"Sec-Websocket-Key":     {base64.StdEncoding.EncodeToString(nonce[:])},
-	}
-	if len(protocols) > 0 {
-		offer["Sec-Websocket-Protocol"] = []string{strings.Join(protocols, ", ")}
-	}
-	return offer
-}
-
 var errWrongFields = errors.New("one of Upgrade, Connection and Sec-WebSocket-Accept is wrong")
 
 // checkSelection holds a 101 against what was offered.
-func checkSelection(offer, answer http.Header) error {
-	if !websocket.IsWebSocketUpgrade(&http.Request{Header: answer}) ||
-		answer.Get("Sec-Websocket-Accept") != AcceptKey(offer.Get("Sec-Websocket-Key")) {
+func checkSelection(o offer, answer http.Header) error {
+	if !websocket.IsWebSocketUpgrade(&http.Request{Header: answer}) || answer.Get("Sec-Websocket-Accept") != AcceptKey(o.key) {
 		return &DialError{BadResponse, errWrongFields}
 	}
 	dropEmpty(answer)
-	selected := answer["Sec-Websocket-Protocol"]
-	if len(selected) > 1 || len(selected) == 1 && !slices.Contains(elements(offer["Sec-Websocket-Protocol"]), selected[0]) {
+	if selected := answer["Sec-Websocket-Protocol"]; len(selected) > 1 || len(selected) == 1 && !slices.Contains(o.protocols, selected[0]) {
 		return &DialError{UnofferedSubprotocol, fmt.Errorf("%.64q", selected)}
 	}
-	offered := elements(offer["Sec-Websocket-Extensions"])
 	for _, ext := range elements(answer["Sec-Websocket-Extensions"]) {
-		if !slices.Contains(offered, ext) {
+		if !slices.Contains(o.extensions, ext) {
 			return &DialError{UnofferedExtension, fmt.Errorf("%.64q", ext)}
 		}
 	}

@@ -70,18 +70,18 @@ func endFor(by Side, r Reason, err error) End {
 // endByError is the end that the codec for what a side sends found. A broken rule of
 // RFC 6455 says its code itself, and a Close frame is answered with its own.
 func endByError(by Side, err error) End {
-	var frame *legacy.FrameError
-	var protocol *modern.ProtocolError
-	var closed *codec.CloseError
+	if frame, ok := errors.AsType[*legacy.FrameError](err); ok {
+		return endFor(by, Reason(frame.Reason()), err)
+	}
+	if closed, ok := errors.AsType[*codec.CloseError](err); ok {
+		return End{By: by, Reason: closedBy[by], Err: fmt.Errorf("the %s %w", by, closed), code: closed.Code, clean: true}
+	}
+	if protocol, ok := errors.AsType[*modern.ProtocolError](err); ok {
+		return End{By: by, Reason: Reason(protocol.Reason()), Err: err, code: protocol.Code, clean: protocol.Code == modern.TooBig}
+	}
 	switch {
 	case errors.Is(err, codec.ErrClose):
 		return endFor(by, closedBy[by], nil)
-	case errors.As(err, &frame):
-		return endFor(by, Reason(frame.Reason()), err)
-	case errors.As(err, &closed):
-		return End{By: by, Reason: closedBy[by], Err: fmt.Errorf("the %s %w", by, closed), code: closed.Code, clean: true}
-	case errors.As(err, &protocol):
-		return End{By: by, Reason: Reason(protocol.Reason()), Err: err, code: protocol.Code, clean: protocol.Code == modern.TooBig}
 	case errors.Is(err, codec.ErrBinary):
 		return endFor(by, BinaryMessage, nil)
 	case errors.Is(err, codec.ErrBase64):

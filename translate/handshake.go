@@ -119,7 +119,7 @@ func (g *Gateway) dialFailed(w http.ResponseWriter, r *http.Request, d legacy.Di
 		g.refuse(w, r, d, dialRefusal(d, err))
 		return
 	}
-	if refused := new(modern.RefusedError); errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*modern.RefusedError](err); ok {
 		refused.Response.Body.Close()
 	}
 	g.logAborted(r, d, err)

@@ -144,8 +144,8 @@ func (s *session) codecDone(side relay.Side, err error) relay.Action {
 	if s.end.Load() == nil {
 		a = s.finish(endByError(by(side), err))
 	}
-	var closed *codec.CloseError
-	a.Heard = errors.Is(err, codec.ErrClose) || errors.As(err, &closed)
+	_, closed := errors.AsType[*codec.CloseError](err)
+	a.Heard = closed || errors.Is(err, codec.ErrClose)
 	return a
 }
 

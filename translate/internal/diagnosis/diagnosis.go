@@ -92,8 +92,8 @@ func FaultOf(r *http.Request, d legacy.Dialect, err error) proxies.Fault {
 }
 
 func hasReason(err error, reason string) bool {
-	var handshake *legacy.HandshakeError
-	return errors.As(err, &handshake) && handshake.Reason() == reason
+	handshake, ok := errors.AsType[*legacy.HandshakeError](err)
+	return ok && handshake.Reason() == reason
 }
 
 // stripped reports whether a request that Detect does not take for an opening

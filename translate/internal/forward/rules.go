@@ -50,12 +50,13 @@ func (rules *Rules) Set(header http.Header, r *http.Request) {
 			delete(header, name)
 		}
 	}
+	values := []string{strings.Join(append(slices.Clone(header["X-Forwarded-For"]), peer), ", "), proto, host}
 	if !isUnix(r) { // which has no address to tell
-		header["X-Forwarded-For"] = []string{strings.Join(append(slices.Clone(header["X-Forwarded-For"]), peer), ", ")}
+		header["X-Forwarded-For"] = values[:1:1]
 	}
-	header["X-Forwarded-Proto"] = []string{proto}
+	header["X-Forwarded-Proto"] = values[1:2:2]
 	if host != "" {
-		header["X-Forwarded-Host"] = []string{host}
+		header["X-Forwarded-Host"] = values[2:]
 	}
 }
 

@@ -39,7 +39,7 @@ func NewMonitor(dialer modern.Dialer, logger hclog.Logger) *Monitor {
 
 // Connected takes note of a connection to the backend that was tried.
 func (m *Monitor) Connected(err error) {
-	if failed := new(modern.DialError); errors.As(err, &failed) && (failed.Reason() == modern.Cancelled || failed.Reason() == modern.Exhausted) {
+	if failed, ok := errors.AsType[*modern.DialError](err); ok && (failed.Reason() == modern.Cancelled || failed.Reason() == modern.Exhausted) {
 		return // which is not the backend's fault
 	}
 	m.mu.Lock()
