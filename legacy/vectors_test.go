@@ -2,15 +2,16 @@ package legacy_test
 
 import (
 	"encoding/json"
-	"os"
 	"testing"
+
+	"github.com/ws76/ws76/legacy/legacytest"
 )
 
 // load reads a file of vectors, each of which must have at least its number
 // of cases: a corpus that vanishes fails.
 func load(t testing.TB, file string, into any) {
 	t.Helper()
-	f, err := os.Open("testdata/" + file)
+	f, err := legacytest.Vectors().Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ type vector struct {
 // vectors are those that keep accepts, at least n.
 func vectors(t *testing.T, n int, keep func(vector) bool) (list []vector) {
 	t.Helper()
-	f, err := os.Open("../legacy/testdata/handshakes.json")
+	f, err := os.Open("../legacy/legacytest/testdata/handshakes.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -227,7 +227,7 @@ func TestTunnelOldVersions(t *testing.T) {
 			}
 		}
 	}
-	data, err := os.ReadFile("../legacy/testdata/handshakes.json")
+	data, err := os.ReadFile("../legacy/legacytest/testdata/handshakes.json")
 	if err != nil {
 		t.Fatal(err)
 	}

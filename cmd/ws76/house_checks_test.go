@@ -506,7 +506,7 @@ func TestCodeLines(t *testing.T) {
 	}
 	for name, want := range map[string]bool{
 		"cmd/ws76/main.go": true, "docker/Dockerfile": true, ".ci/run": true, "docker/proxies/nginx.conf": true,
-		"cmd/ws76/main_test.go": false, "legacy/testdata/frames.json": false, "README.md": false, "go.sum": false,
+		"cmd/ws76/main_test.go": false, "legacy/legacytest/testdata/frames.json": false, "README.md": false, "go.sum": false,
 	} {
 		if got := holdsCode(name); got != want {
 			t.Errorf("holdsCode(%s) = %t, want %t", name, got, want)

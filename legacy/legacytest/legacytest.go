@@ -1,9 +1,12 @@
 // Package legacytest helps to test servers and clients of -75 and -76: a server for a
-// handler of connections, a client, and the handshake that -76 has for an example.
+// handler of connections, a client, the handshake that -76 has for an example, and vectors
+// for programs that do not use package legacy.
 package legacytest
 
 import (
 	"context"
+	"embed"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -24,6 +27,18 @@ const (
 	Key3     = "^n:ds[4U"
 	Response = "8jKS'y:G*Co,Wxa-"
 )
+
+//go:embed testdata/*.json
+var files embed.FS
+
+// Vectors are files of cases, each with the source that it was taken from. challenge.json
+// has keys with what answers them, and keys to refuse. frames.json has bytes with the
+// messages in them, and messages with the bytes to send. handshakes.json has opening
+// handshakes with the responses that a server sends, and handshakes to refuse.
+func Vectors() fs.FS {
+	vectors, _ := fs.Sub(files, "testdata")
+	return vectors
+}
 
 // NewServer starts a server that accepts every origin and gives each connection to
 // serve, which may be nil for an echo. It returns the server's ws URL. When serve

@@ -84,7 +84,7 @@ func hixieVectors(t testing.TB) (cases []upCase) {
 		} `json:"hixie_receive"`
 		Send json.RawMessage `json:"hixie_send"`
 	}
-	loadStrict(t, "../../../legacy/testdata/frames.json", &file)
+	loadStrict(t, "../../../legacy/legacytest/testdata/frames.json", &file)
 	for _, v := range file.Receive {
 		for _, d := range v.Dialects {
 			c := upCase{
