@@ -237,6 +237,23 @@ func TestDialRefuses(t *testing.T) {
 	}
 }
 
+// Nothing that a caller sets makes another field, or another request, of its value.
+func TestDialSendsOneRequest(t *testing.T) {
+	sent := errors.New("a connection was opened")
+	for id, d := range map[string]legacy.Dialer{
+		"origin":   {Origin: "http://a\r\nX: y"},
+		"protocol": {Protocol: "a\nX: y"},
+		"value":    {Header: http.Header{"Cookie": {"a", "b\r\n\r\nGET / HTTP/1.1"}}},
+		"name":     {Header: http.Header{"A: b\r\nC": {"d"}}},
+		"no-name":  {Header: http.Header{"": {"d"}}},
+	} {
+		d.NetDial = func(context.Context, string, string) (net.Conn, error) { return nil, sent }
+		if _, err := d.Dial(t.Context(), "ws://localhost/"); err == nil || errors.Is(err, sent) {
+			t.Errorf("%s: %v, want an error before", id, err)
+		}
+	}
+}
+
 // While the server is silent, the context ends the dialling.
 func TestDialEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -27,7 +28,8 @@ type Dialer struct {
 
 // Dial connects to a ws or wss URL and completes the opening handshake, which ctx
 // bounds. The response is checked as the strictest browsers do. The error is a
-// *HandshakeError with Reason BadResponse, or of the connection or of ctx.
+// *HandshakeError with Reason BadResponse, or of the connection or of ctx, or says which
+// argument cannot be used.
 func (d *Dialer) Dial(ctx context.Context, rawURL string) (*Conn, error) {
 	r, err := d.request(rawURL)
 	if err != nil {
@@ -52,17 +54,20 @@ func (d *Dialer) Dial(ctx context.Context, rawURL string) (*Conn, error) {
 // request makes the opening handshake for a URL.
 func (d *Dialer) request(rawURL string) (*Request, error) {
 	u, err := url.Parse(rawURL)
-	if err != nil {
-		return nil, err
-	}
-	if u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" || u.User != nil {
+	if err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" || u.User != nil {
 		return nil, fmt.Errorf("legacy: %q is not a ws or wss URL", rawURL)
 	}
 	r := NewRequest(cmp.Or(d.Dialect, Hixie76), u)
-	r.Origin = cmp.Or(d.Origin, r.Origin)
-	r.Protocol, r.Header = d.Protocol, d.Header
-	if !r.Dialect.Legacy() {
+	r.Origin, r.Protocol, r.Header = cmp.Or(d.Origin, r.Origin), d.Protocol, d.Header
+	oneLineEach := printable(r.Origin + r.Protocol)
+	for name, values := range r.Header {
+		oneLineEach = oneLineEach && isToken(name) && printable(strings.Join(values, ""))
+	}
+	switch {
+	case !r.Dialect.Legacy():
 		return nil, fmt.Errorf("legacy: dialect %s is not -75 or -76", r.Dialect)
+	case !oneLineEach:
+		return nil, fmt.Errorf("legacy: the Origin, the Protocol or a field of the Header is not valid in a request")
 	}
 	return r, nil
 }
