@@ -142,7 +142,7 @@ func TestCyclesLeaveNothing(t *testing.T) {
 		t.Run(v.name, func(t *testing.T) {
 			g, admin := adminGateway(t, "WS76_BACKEND=http://"+v.start(t), "WS76_CLOSE_TIMEOUT=1s", "WS76_DRAIN_TIMEOUT=10s")
 			g.summarize()
-			_, before := scrape(t, admin)
+			before := g.atRest(admin)
 			todo := make(chan int)
 			var running sync.WaitGroup
 			for range workers {
