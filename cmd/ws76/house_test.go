@@ -74,7 +74,7 @@ var rooms = map[string]room{
 	"translate/internal/checks":    {158, []string{module + "/translate/internal/forward", module + "/legacy"}},
 	"translate/internal/diagnosis": {177, []string{module + "/translate/proxies", module + "/legacy"}},
 	"translate/internal/opening":   {343, []string{module + "/translate/internal/checks", module + "/translate/internal/codec", module + "/translate/internal/forward", module + "/translate/internal/relay", module + "/translate/proxies", module + "/legacy", module + "/modern"}},
-	"translate/internal/redact":    {70, nil},
+	"translate/internal/redact":    {71, nil},
 	"translate/internal/response":  {138, []string{module + "/translate/internal/forward", module + "/modern"}},
 
 	"translate/internal/codec":   {775, []string{module + "/legacy", module + "/modern"}},

@@ -9,10 +9,12 @@ import (
 )
 
 // shownFields are those whose values the log may have: the ones that make a handshake,
-// and those by which proxies are told. Others may hold cookies and tokens.
+// and those by which proxies are told. Others may hold cookies and tokens:
+// X-Forwarded-Access-Token has one, and X-Forwarded-Uri a query.
 var shownFields = []string{
 	"host", "upgrade", "connection", "origin", "sec-websocket-origin", "sec-websocket-key", "sec-websocket-key1", "sec-websocket-key2",
 	"sec-websocket-version", "sec-websocket-draft", "via", "forwarded", "user-agent", "content-length",
+	"x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-forwarded-protocol", "x-forwarded-scheme", "x-forwarded-ssl", "x-forwarded-server",
 }
 
 // Head returns a request head without what must not be shown. Names, order, spaces and the
@@ -73,7 +75,7 @@ func field(line string) string {
 		return Value(line)
 	}
 	key := strings.ToLower(strings.TrimSpace(name))
-	if slices.Contains(shownFields, key) || strings.HasPrefix(key, "x-forwarded-") {
+	if slices.Contains(shownFields, key) {
 		return line
 	}
 	text := strings.TrimLeft(value, " \t")

@@ -128,7 +128,7 @@ const mask = "***"
 
 var (
 	// A field may go on in further lines that begin with white space.
-	secretFields = regexp.MustCompile(`(?im)^((?:Proxy[-_]Authorization|Authorization|Cookie2?|Set[-_]Cookie2?|Sec[-_]WebSocket[-_]Protocol|WebSocket[-_]Protocol)[ \t]*:)[^\n]*?(?:\r?\n[ \t][^\n]*?)*(\r?)$`)
+	secretFields = regexp.MustCompile(`(?im)^((?:Proxy[-_]Authorization|Authorization|X[-_]Forwarded[-_]Access[-_]Token|Cookie2?|Set[-_]Cookie2?|Sec[-_]WebSocket[-_]Protocol|WebSocket[-_]Protocol)[ \t]*:)[^\n]*?(?:\r?\n[ \t][^\n]*?)*(\r?)$`)
 	keys         = regexp.MustCompile(`(?i)^Sec-WebSocket-Key[12][ \t]*:`) // any character may be in them
 	query        = regexp.MustCompile(`\?[^ \r\n]*`)
 )

@@ -113,7 +113,7 @@ func TestExportMasksEveryShape(t *testing.T) {
 		{"M-SEARCH /?secret HTTP/1.1\r\n", "M-SEARCH /?*** HTTP/1.1\r\n"},
 		{"Referer: HTTP://h/?secret\r\n", "Referer: HTTP://h/?***\r\n"},
 		{"X-Url2: /?secret\r\nLink: </?secret>; rel=next\r\n", "X-Url2: /?***\r\nLink: </?*** rel=next\r\n"},
-		{"proxy_authorization: secret\r\nCookie2: secret\r\n", "proxy_authorization: ***\r\nCookie2: ***\r\n"},
+		{"proxy_authorization: secret\r\nCookie2: secret\r\nX-Forwarded-Access-Token: secret\r\n", "proxy_authorization: ***\r\nCookie2: ***\r\nX-Forwarded-Access-Token: ***\r\n"},
 		{"Sec-WebSocket-Key1: 4 ?@1\r\nsec-websocket-key2: 1 ?x\r\n", "Sec-WebSocket-Key1: 4 ?@1\r\nsec-websocket-key2: 1 ?x\r\n"},
 	} {
 		if got := (card{Request: tt.head}).masked().Request; got != tt.want {
