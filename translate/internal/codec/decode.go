@@ -24,15 +24,9 @@ type Decode struct {
 
 // NewDecode is NewUp.
 func NewDecode(d legacy.Dialect, maxMessage, maxSkip int64, s *Summary) *Decode {
-	return &Decode{Up: *NewUp(d, maxMessage, maxSkip, s)}
-}
-
-// Transform follows the package's contract. It returns what Up.Transform does, and
-// ErrBase64.
-func (u *Decode) Transform(dst, src []byte, full bool) (nDst, nSrc int, err error) {
-	u.keys = keySources.Get().(*modern.KeySource)
-	defer keySources.Put(u.keys)
-	return u.transform(u, dst, src, full)
+	u := &Decode{Up: *NewUp(d, maxMessage, maxSkip, s)}
+	u.out = u
+	return u
 }
 
 func (u *Decode) write(dst []byte, tok legacy.Token) (n int, fits bool, err error) {
@@ -47,7 +41,7 @@ func (u *Decode) write(dst []byte, tok legacy.Token) (n int, fits bool, err erro
 	if err != nil {
 		return 0, true, err
 	}
-	key := u.keys.Next()
+	key := u.key()
 	n = len(modern.AppendHeader(dst[:0], tok.Last, op, uint64(len(data)), key))
 	copy(dst[n:], data)
 	payload := dst[n : n+len(data)]

@@ -19,14 +19,8 @@ type Hixie struct {
 // limits are those of NewUp.
 func NewHixie(d legacy.Dialect, maxMessage, maxSkip int64, s *Summary) *Hixie {
 	h := &Hixie{input: newInput(d, maxMessage, maxSkip, s)}
-	h.eager = true
+	h.out, h.eager = h, true
 	return h
-}
-
-// Transform follows the package's contract. It returns ErrClose at FF 00 of
-// -76, and never a Ping.
-func (h *Hixie) Transform(dst, src []byte, _ bool) (nDst, nSrc int, err error) {
-	return h.transform(h, dst, src, true)
 }
 
 // MidMessage reports whether what was given ends inside a message.
@@ -57,3 +51,5 @@ func (h *Hixie) write(dst []byte, tok legacy.Token) (n int, fits bool, err error
 	h.count(size, tok.Last)
 	return len(out), true, nil
 }
+
+func (h *Hixie) done() {}

@@ -10,6 +10,7 @@ import (
 // An input takes the frames of a legacy peer. It drops those of reserved types, and
 // counts.
 type input struct {
+	out     output // the codec itself
 	scan    legacy.Scanner
 	summary *Summary
 	eager   bool // pieces of messages leave as soon as they are there
@@ -18,9 +19,11 @@ type input struct {
 	bytes    int64 // of messages, as the other side gets them
 }
 
-// An output writes a message, or a piece of one, to dst if it fits.
+// An output writes a message, or a piece of one, to dst if it fits. done is called at the end
+// of each Transform.
 type output interface {
 	write(dst []byte, tok legacy.Token) (n int, fits bool, err error)
+	done()
 }
 
 func newInput(d legacy.Dialect, maxMessage, maxSkip int64, s *Summary) input {
@@ -41,36 +44,39 @@ func (in *input) count(size int, last bool) {
 	}
 }
 
-// transform is Transform, with out for the messages.
-func (in *input) transform(out output, dst, src []byte, full bool) (nDst, nSrc int, err error) {
-	for nSrc < len(src) {
-		tok, n, err := in.scan.Scan(src[nSrc:], in.eager || full && nSrc == 0)
-		if err != nil || tok.Kind == legacy.More {
-			return nDst, nSrc + n, err
-		}
-		switch tok.Kind {
-		case legacy.Close:
-			return nDst, nSrc + n, ErrClose
-		case legacy.Skip:
+// Transform follows the package's contract. It returns ErrClose at FF 00 of -76, and never a
+// Ping.
+func (in *input) Transform(dst, src []byte, full bool) (nDst, nSrc int, err error) {
+	for nSrc < len(src) && err == nil {
+		tok, n, broken := in.scan.Scan(src[nSrc:], in.eager || full && nSrc == 0)
+		m := 0
+		switch {
+		case broken != nil:
+			err = broken
+		case tok.Kind == legacy.More:
+			in.out.done()
+			return nDst, nSrc + n, nil
+		case tok.Kind == legacy.Close:
+			err = ErrClose
+		case tok.Kind == legacy.Skip:
 			in.summary.Skipped++
-		case legacy.Text:
-			m, fits, err := out.write(room(dst, src, nDst, nSrc+n), tok)
-			if !fits {
-				in.scan.Undo()
-				if nDst > 0 {
-					return nDst, nSrc, io.ErrShortBuffer
-				}
-				tok, n, _ = in.scan.Scan(sure(dst, src, nSrc), true)
-				m, _, err = out.write(room(dst, src, 0, nSrc+n), tok)
+		case tok.Kind == legacy.Text:
+			var fits bool
+			if m, fits, err = in.out.write(room(dst, src, nDst, nSrc+n), tok); fits {
+				break
 			}
-			if err != nil {
-				return nDst, nSrc + n, err
+			in.scan.Undo()
+			if nDst > 0 {
+				n, err = 0, io.ErrShortBuffer
+				break
 			}
-			nDst += m
+			tok, n, _ = in.scan.Scan(sure(dst, src, nSrc), true)
+			m, _, err = in.out.write(room(dst, src, 0, nSrc+n), tok)
 		}
-		nSrc += n
+		nDst, nSrc = nDst+m, nSrc+n
 	}
-	return nDst, nSrc, nil
+	in.out.done()
+	return nDst, nSrc, err
 }
 
 // room returns what a codec may fill of dst, of which it has filled nDst bytes, so that

@@ -17,7 +17,7 @@ var keySources = sync.Pool{New: func() any { return new(modern.KeySource) }}
 // dropped.
 type Up struct {
 	input
-	keys       *modern.KeySource // of the current call of Transform
+	keys       *modern.KeySource // of the current call of Transform; nil before the first frame
 	server     bool              // the frames are a server's, not masked
 	fragmented bool              // the first fragment of a message is out, its last is not
 }
@@ -26,7 +26,9 @@ type Up struct {
 // message or a frame of a reserved type that is larger than its limit is a
 // *legacy.FrameError; 0 is no limit.
 func NewUp(d legacy.Dialect, maxMessage, maxSkip int64, s *Summary) *Up {
-	return &Up{input: newInput(d, maxMessage, maxSkip, s)}
+	u := &Up{input: newInput(d, maxMessage, maxSkip, s)}
+	u.out = u
+	return u
 }
 
 // NewServerUp returns a codec for a backend of a legacy dialect: Up as a server, whose
@@ -37,13 +39,19 @@ func NewServerUp(d legacy.Dialect, maxMessage, maxSkip int64, s *Summary) *Up {
 	return u
 }
 
-// Transform follows the package's contract. It returns ErrClose at FF 00 of
-// -76, and never a Ping.
-func (u *Up) Transform(dst, src []byte, full bool) (nDst, nSrc int, err error) {
-	u.keys = keySources.Get().(*modern.KeySource)
-	nDst, nSrc, err = u.transform(u, dst, src, full)
-	keySources.Put(u.keys) // no defer: its place would take the stack beyond 2 KiB
-	return nDst, nSrc, err
+// key returns the masking key of the next frame.
+func (u *Up) key() modern.Key {
+	if u.keys == nil {
+		u.keys = keySources.Get().(*modern.KeySource)
+	}
+	return u.keys.Next()
+}
+
+func (u *Up) done() {
+	if u.keys != nil {
+		keySources.Put(u.keys)
+		u.keys = nil
+	}
 }
 
 // MidMessage is always false: a control frame may stand between two fragments.
@@ -65,7 +73,7 @@ func (u *Up) write(dst []byte, tok legacy.Token) (n int, fits bool, err error) {
 	if u.server {
 		n = len(modern.AppendServerHeader(dst[:0], tok.Last, op, uint64(size)))
 	} else {
-		key = u.keys.Next()
+		key = u.key()
 		n = len(modern.AppendHeader(dst[:0], tok.Last, op, uint64(size), key))
 	}
 	payload := dst[n : n+size]

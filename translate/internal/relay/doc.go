@@ -8,14 +8,15 @@
 //	client ◄── write ◄ Codec ◄ read :flow ◄── backend
 //	         └──── Protocol decides ends ───┘
 //
-// Who runs. Each flow has one owner at a time, which reads, transforms and writes without
-// a lock. While it waits for its source it holds no buffer, and is parked at the Poller: a
-// loop for each processor, which gives each flow that has something a turn of one read.
-// The two flows of a Pair have the same loop. A flow that is busy, that has something to do
-// that may wait, or that is over, gets a goroutine, which waits in Go's poller; when it has
-// read nothing for a second or two, it is parked at the Poller again. TLS, other systems, and
-// a socket that the system has no room to poll, have a goroutine for each flow, always. Three
-// others call in: the timer of the Pair, Shutdown and Cut.
+// Who runs. Each flow has one owner at a time, which reads, transforms and writes without a
+// lock. While it waits for its source it holds no buffer, and is parked at the Poller: a loop
+// for each processor, which gives each flow that has something a turn of one read. The two
+// flows of a Pair have the same loop. A flow that is busy, that has something to do that may
+// wait, or that is over, gets a goroutine, which waits in Go's poller; when it has read
+// nothing for a second or two, it is parked at the Poller again. A new flow begins with a
+// goroutine, too, unless many have one: most short connections are never polled. TLS, other
+// systems, and a socket that the system has no room to poll, have a goroutine for each flow,
+// always. Three others call in: the timer of the Pair, Shutdown and Cut.
 //
 // What is locked. Pair.mu guards ends, deadlines and who may say what. socket.mu
 // guards the right to write to one side; Pair.mu may be held when it is taken, never

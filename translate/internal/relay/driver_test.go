@@ -39,7 +39,8 @@ type far interface {
 }
 
 var drivers = []driver{
-	{name: "poller", set: func(*Config) {}, dial: dialTCP, holds: 4 << 20, sockets: true},
+	{name: "poller", set: func(c *Config) { crowded(c.Poller) }, dial: dialTCP, holds: 4 << 20, sockets: true},
+	{name: "poller-later", set: func(*Config) {}, dial: dialTCP, holds: 4 << 20, sockets: true},
 	{name: "goroutines-sockets", set: func(c *Config) { c.Poller = nil }, dial: dialTCP, holds: 4 << 20, sockets: true},
 	{name: "goroutines-tls", set: func(*Config) {}, dial: dialTLS, holds: 4 << 20},
 	{name: "goroutines-memory", set: func(*Config) {}, dial: dialMemory, holds: wiretest.Size},

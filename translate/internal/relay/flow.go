@@ -72,6 +72,7 @@ type flow struct {
 	large    bool            // the last read of a connection that is no bare socket filled the small buffer
 	in       *[readSize]byte // nil while there is nothing to do
 	spent    int             // of the budget
+	weighed  int64           // messages
 	from, n  int             // in[from:n] is to be transformed
 	rest     []byte          // what in held when it was given back
 	out      *[writeSize]byte
@@ -128,7 +129,10 @@ func (f *flow) turn(fd uintptr) found {
 	what := nothing
 	switch {
 	case n > 0:
-		if !f.carry(n) || f.ended() || f.partingIsOver() {
+		f.received(n)
+		moved := f.move()
+		f.weigh(n)
+		if !moved || f.ended() || f.partingIsOver() {
 			return trouble
 		}
 		what = some
@@ -148,26 +152,6 @@ func (f *flow) turn(fd uintptr) found {
 	return what
 }
 
-// step takes turns until there is nothing to read. It returns true when there is something
-// to do that may wait.
-func (f *flow) step(fd uintptr) (leave bool) {
-	for {
-		switch f.turn(fd) {
-		case trouble:
-			return true
-		case nothing:
-			f.spent = 0
-			return f.arm()
-		case some:
-			if f.complete() {
-				f.spent = 0
-				return f.arm()
-			}
-		}
-		f.yield()
-	}
-}
-
 // yield lets others run, if the flow has carried enough.
 func (f *flow) yield() {
 	if f.spent >= budget {
@@ -185,15 +169,12 @@ func (f *flow) room() []byte {
 	return b
 }
 
-// carry carries the next n bytes of in. It returns false if dst takes no more for now.
-func (f *flow) carry(n int) bool {
-	f.received(n)
-	before := f.given()
-	moved := f.move()
-	messages := int(f.given() - before)
+// weigh counts n bytes that were carried, and the messages in them, against the budget.
+func (f *flow) weigh(n int) {
+	messages := int(f.given() - f.weighed)
+	f.weighed += int64(messages)
 	f.spent += n + perMessage*messages
 	f.dense = short*messages > n
-	return moved
 }
 
 // given is how many messages the flow has for dst, or had.

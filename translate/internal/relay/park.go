@@ -7,9 +7,10 @@ const (
 	polled                // the Poller, for a turn
 )
 
-// start gives the flow its first owner.
+// start gives the flow its first owner: a goroutine, where few flows have one, because most
+// connections that are short are over before it would be parked.
 func (f *flow) start() {
-	if len(f.rest) == 0 && f.park() {
+	if !f.alone && len(f.rest) == 0 && f.p.loop.isCrowded() && f.park() {
 		return
 	}
 	if !f.alone {

@@ -113,6 +113,10 @@ func (l *loop) close() {
 // half of how long it may be.
 const idleFor = time.Second
 
+// crowd is how many flows of a loop have a goroutine when a new one gets none: a fleet that
+// connects at once needs no stack for each. Theirs are about 1 MiB.
+const crowd = 256
+
 // wakes notes that a goroutine owns a flow.
 func (l *loop) wakes(f *flow) {
 	l.mu.Lock()
@@ -124,6 +128,13 @@ func (l *loop) wakes(f *flow) {
 	if l.timer == nil && !l.closed.Load() {
 		l.timer = time.AfterFunc(idleFor, l.sweep)
 	}
+}
+
+// isCrowded reports whether so many flows have a goroutine that new ones should have none.
+func (l *loop) isCrowded() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.awake) >= crowd
 }
 
 // sleeps notes that no goroutine owns a flow any more.

@@ -22,6 +22,19 @@ func countPolled(p *Poller) (n int) {
 	return n
 }
 
+// crowded makes so many flows seem to have a goroutine that a new one has none.
+func crowded(p *Poller) *Poller {
+	p.Start()
+	for _, l := range p.loops {
+		for range crowd {
+			f := new(flow)
+			f.held.Store(1) // it is not idle
+			l.wakes(f)
+		}
+	}
+	return p
+}
+
 // holdLoop runs do while the loop tells nothing.
 func holdLoop(l *loop, do func()) {
 	l.mu.Lock()
@@ -193,7 +206,7 @@ func TestPollerFollowsProcessors(t *testing.T) {
 // socket is in the set already.
 func TestPollerIsFull(t *testing.T) {
 	said := make(chan error, 10)
-	poller := &Poller{Full: func(err error) { said <- err }}
+	poller := crowded(&Poller{Full: func(err error) { said <- err }})
 	defer poller.Close()
 	for range 2 {
 		nearClient, client := tcpPair(t)
