@@ -41,6 +41,7 @@ type conn struct {
 	waiting [2][]*row // from a side: not seen on the other one yet
 	carried [2]carried
 	closes  [2]bool // Close was seen from a side
+	gone    bool    // it is not kept any more
 	over    bool
 	until   time.Time
 	by      string
@@ -91,7 +92,9 @@ func (c *conn) Bytes(side translate.Side, written bool, b []byte) {
 		n++
 	}
 	c.mu.Lock()
-	c.streams[n].feed(b)
+	if !c.gone {
+		c.streams[n].feed(b)
+	}
 	c.mu.Unlock()
 	c.inspector.trim()
 }
@@ -99,6 +102,10 @@ func (c *conn) Bytes(side translate.Side, written bool, b []byte) {
 // Closed adds the last row.
 func (c *conn) Closed(e translate.End, d translate.Damage) {
 	c.mu.Lock()
+	if c.gone {
+		c.mu.Unlock()
+		return
+	}
 	r := c.newRow(string(e.By), ended)
 	if e.By == translate.ByGateway {
 		r.From = "ws76"
@@ -119,7 +126,7 @@ func (c *conn) Closed(e translate.End, d translate.Damage) {
 	c.waiting = [2][]*row{}
 	c.over, c.until, c.by, c.reason, c.damage = true, now(), r.From, e.Reason, d
 	c.mu.Unlock()
-	c.inspector.ended()
+	c.inspector.ended(c)
 	c.inspector.trim()
 }
 
@@ -140,6 +147,17 @@ func (c *conn) evict(cut int64) (n int64) {
 	c.rows = slices.Delete(c.rows, 0, int(n))
 	c.lost += n
 	return n
+}
+
+// drop ends the keeping: nothing is taken any more.
+func (c *conn) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range c.rows {
+		r.gone = true
+		c.inspector.held.Add(-r.size)
+	}
+	c.gone, c.rows, c.waiting, c.streams = true, nil, [2][]*row{}, [4]stream{}
 }
 
 func (c *conn) newRow(from string, k kind) *row {

@@ -4,6 +4,7 @@
 package inspect
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,7 +29,8 @@ type Inspector struct {
 	viewers atomic.Int32
 
 	mu    sync.Mutex // taken before that of a conn
-	conns []*conn    // the oldest first
+	conns []*conn    // by their id
+	over  []*conn    // of these, in the order in which they ended
 	next  int64
 	cut   int64 // older rows have gone
 }
@@ -46,57 +48,67 @@ func (i *Inspector) Handshake(x *translate.Exchange) translate.Tap {
 	i.next++
 	c.id = i.next
 	i.conns = append(i.conns, c)
-	i.mu.Unlock()
 	i.held.Add(c.size())
-	i.ended()
+	i.mu.Unlock()
+	if c.isOver() {
+		i.ended(c)
+	}
 	i.trim()
 	return c
 }
 
-// trim makes room. Where rows go, they are the oldest of all connections.
+// trim makes room where there is none, and some more, because it looks at all connections.
+// Rows go first, the oldest of all connections, then connections that are over, then the
+// oldest open ones: the heads of many take more than there is.
 func (i *Inspector) trim() {
 	if i.held.Load() <= i.memory {
 		return
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	for i.held.Load() > i.memory {
-		if last := i.seq.Load(); i.cut <= last {
+	for i.held.Load() > i.memory-i.memory/16 {
+		switch last := i.seq.Load(); {
+		case i.cut <= last:
 			i.cut += 1 + (last-i.cut)/8
 			for _, c := range i.conns {
 				i.evicted.Add(c.evict(i.cut))
 			}
-		} else if !i.forget() {
+		case len(i.over) > 0:
+			i.forget(i.over[0])
+		case len(i.conns) > 0:
+			i.forget(i.conns[0])
+		default:
 			return
 		}
 	}
 }
 
-// forget removes the oldest connection that is over.
-func (i *Inspector) forget() bool {
-	k := slices.IndexFunc(i.conns, (*conn).isOver)
-	if k < 0 {
-		return false
+// forget removes a connection. The caller holds mu.
+func (i *Inspector) forget(c *conn) {
+	if at, ok := i.at(c.id); ok {
+		i.conns = slices.Delete(i.conns, at, at+1)
 	}
-	c := i.conns[k]
-	i.conns = slices.Delete(i.conns, k, k+1)
-	c.evict(i.seq.Load() + 1)
+	if at := slices.Index(i.over, c); at >= 0 {
+		i.over = slices.Delete(i.over, at, at+1)
+	}
+	c.drop()
 	i.held.Add(-c.size())
-	return true
 }
 
-// ended keeps the list of what is over short.
-func (i *Inspector) ended() {
+// at is where a connection is, or would be. The caller holds mu.
+func (i *Inspector) at(id int64) (at int, ok bool) {
+	return slices.BinarySearchFunc(i.conns, id, func(c *conn, id int64) int { return cmp.Compare(c.id, id) })
+}
+
+// ended notes that a connection is over, and keeps the list of those short.
+func (i *Inspector) ended(c *conn) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	over := 0
-	for _, c := range i.conns {
-		if c.isOver() {
-			over++
-		}
+	if _, ok := i.at(c.id); ok {
+		i.over = append(i.over, c)
 	}
-	for ; over > maxEnded; over-- {
-		i.forget()
+	for len(i.over) > maxEnded {
+		i.forget(i.over[0])
 	}
 }
 
@@ -108,10 +120,10 @@ func (i *Inspector) list() []*conn {
 }
 
 func (i *Inspector) find(id int64) *conn {
-	for _, c := range i.list() {
-		if c.id == id {
-			return c
-		}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if at, ok := i.at(id); ok {
+		return i.conns[at]
 	}
 	return nil
 }
