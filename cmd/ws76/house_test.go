@@ -97,7 +97,7 @@ var rooms = map[string]room{
 	"cmd/ws76/internal/admin": {350, []string{
 		module + "/cmd/ws76/internal/check", module + "/cmd/ws76/internal/config", module + "/cmd/ws76/internal/inspect", module + "/translate", module + "/legacy", hclogMod,
 	}},
-	"cmd/ws76/internal/inspect":  {1246, []string{module + "/translate", module + "/legacy", module + "/modern"}},
+	"cmd/ws76/internal/inspect":  {1253, []string{module + "/translate", module + "/legacy", module + "/modern"}},
 	"cmd/ws76/internal/selftest": {533, []string{module + "/cmd/ws76/internal/logging", module + "/translate", module + "/translate/proxies", module + "/legacy", module + "/modern", gorillaMod}},
 	"cmd/ws76/internal/metrics": {250, []string{
 		module + "/cmd/ws76/internal/certs", module + "/cmd/ws76/internal/check", module + "/cmd/ws76/internal/listen", module + "/translate", module + "/legacy", prometheusMod,

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,9 +89,9 @@ type viewer struct {
 	out       *http.ResponseController
 	conn      *conn // may be nil
 	turn      int
-	seen      int64 // connections as of this number
-	rows      int64 // rows as of this number
-	over      bool  // the handshake was shown after the end
+	told      map[int64]int64 // of which connections, as of which number
+	rows      int64           // rows as of this number
+	over      bool            // the handshake was shown after the end
 }
 
 // send sends what is new: rows each time, connections every second.
@@ -121,18 +123,25 @@ func (v *viewer) connection() {
 	}
 }
 
+// connections tells of those that have changed, the ones first that the page has heard of
+// longest ago or never: so it hears of all in the end.
 func (v *viewer) connections() {
 	i := v.inspector
-	now, all := i.seq.Load(), i.list()
-	ids, changed := make([]int64, len(all)), []summary{}
-	for n := range all {
-		c := all[len(all)-1-n]
-		ids[n] = c.id
-		if len(changed) < maxChanged && c.changedSince(v.seen) {
-			changed = append(changed, c.summary())
+	all := i.list()
+	slices.Reverse(all)
+	ids, told, news, changed := make([]int64, len(all)), make(map[int64]int64, len(all)), []*conn{}, []summary{}
+	for n, c := range all {
+		ids[n], told[c.id] = c.id, v.told[c.id]
+		if c.lastChange() > told[c.id] {
+			news = append(news, c)
 		}
 	}
-	v.seen = now
+	slices.SortStableFunc(news, func(a, b *conn) int { return cmp.Compare(told[a.id], told[b.id]) })
+	for _, c := range news[:min(len(news), maxChanged)] {
+		told[c.id] = i.seq.Load()
+		changed = append(changed, c.summary())
+	}
+	v.told = told
 	v.event("connections", map[string]any{"ids": ids, "changed": changed, "held": i.held.Load(), "memory": i.memory, "evicted": i.evicted.Load()})
 }
 
@@ -142,10 +151,10 @@ func (v *viewer) event(name string, data any) {
 	fmt.Fprintf(v.w, "event: %s\ndata: %s\n\n", name, b)
 }
 
-func (c *conn) changedSince(seq int64) bool {
+func (c *conn) lastChange() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.changed > seq
+	return c.changed
 }
 
 // Export answers with what is kept as JSON lines: for each connection, or for the one that

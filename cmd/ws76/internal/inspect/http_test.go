@@ -229,6 +229,47 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// A page hears of all connections, the newest first, though of a bounded number at once, and
+// of those that go on before it hears of others again. What broke: of more than 200 it heard
+// of the others only when they changed, so an idle one was never in the list.
+func TestEventsOfManyConnections(t *testing.T) {
+	i := New(64<<20, "")
+	var conns []*conn
+	for range 3*maxChanged - 50 {
+		conns = append(conns, opened(i, legacy.Hixie76))
+	}
+	v := &viewer{inspector: i}
+	heard := func() (ids []int64) {
+		w := httptest.NewRecorder()
+		v.w = w
+		for _, c := range conns[len(conns)-maxChanged:] { // the newest are busy
+			c.Bytes(translate.ByClient, false, []byte("\x00Hello\xff"))
+		}
+		v.connections()
+		var list struct{ Changed []summary }
+		_, data, _ := strings.Cut(w.Body.String(), "data: ")
+		if err := json.Unmarshal([]byte(data), &list); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range list.Changed {
+			ids = append(ids, s.ID)
+		}
+		return ids
+	}
+	var all []int64
+	for range 3 {
+		all = append(all, heard()...)
+	}
+	for n := range conns {
+		if n >= len(all) || all[n] != int64(len(conns)-n) {
+			t.Fatalf("after %d connections the page hears of %v, want %d", n, all[n:min(n+3, len(all))], len(conns)-n)
+		}
+	}
+	if again := heard(); len(again) != maxChanged || again[0] != all[50] {
+		t.Errorf("then it hears of %d again, the first is %v", len(again), again[:1])
+	}
+}
+
 // A page gets a bounded number of rows at once, the newest, and the number of the others.
 func TestEventsSample(t *testing.T) {
 	i := New(64<<20, "")

@@ -69,8 +69,11 @@ function showConnection(c) {
     button.type = 'button';
     button.onclick = () => choose(c.connection);
     item = element('li', '', button);
+    item.dataset.id = c.connection;
     items.set(c.connection, item);
-    $('connections').prepend(item);
+    let next = $('connections').firstChild;
+    while (next && +next.dataset.id > c.connection) next = next.nextSibling;
+    $('connections').insertBefore(item, next);
   }
   const button = item.firstChild;
   button.className = 'state-' + c.state;
