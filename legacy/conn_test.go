@@ -299,6 +299,9 @@ func TestUpgradeRefuses(t *testing.T) {
 			if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 "+test.status+"\r\n") || bytes.Count(got, []byte("HTTP/1.1 ")) != 1 {
 				t.Errorf("got %q, %v, want %s", got, err, test.status)
 			}
+			if !bytes.Contains(got, []byte("\r\nContent-Type: text/plain; charset=utf-8\r\n")) { // what it quotes is no HTML
+				t.Errorf("got %q, want text", got)
+			}
 			if requests.Load() != before+1 {
 				t.Errorf("%d requests", requests.Load()-before)
 			}

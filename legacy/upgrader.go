@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -134,15 +135,15 @@ func refuseRequest(w http.ResponseWriter, e *HandshakeError) {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(drainTimeout))
+	fields := http.Header{"Content-Type": {"text/plain; charset=utf-8"}}
+	maps.Copy(fields, e.Header())
 	body := e.Error() + "\n"
 	response := http.Response{
-		StatusCode: e.Status(), ProtoMajor: 1, ProtoMinor: 1, Close: true, Header: e.Header(),
+		StatusCode: e.Status(), ProtoMajor: 1, ProtoMinor: 1, Close: true, Header: fields,
 		ContentLength: int64(len(body)), Body: io.NopCloser(strings.NewReader(body)),
 	}
-	if response.Write(conn) != nil {
-		return
-	}
-	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+	half, ok := conn.(interface{ CloseWrite() error })
+	if response.Write(conn) == nil && ok {
 		half.CloseWrite()
 	}
 	io.Copy(io.Discard, io.LimitReader(conn, maxDrain))

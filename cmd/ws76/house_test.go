@@ -55,7 +55,7 @@ var dependencyRules = []dependencyRule{
 // The lines fall with what leaves a package; they rise only in the commit that adds what
 // needs them.
 var rooms = map[string]room{
-	"legacy":            {1249, nil},
+	"legacy":            {1250, nil},
 	"legacy/legacytest": {71, []string{module + "/legacy"}},
 	"modern":            {826, []string{gorillaMod}},
 	"translate": {1545, []string{
