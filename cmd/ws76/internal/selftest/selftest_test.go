@@ -259,7 +259,6 @@ func TestPaths(t *testing.T) {
 // What a proxy does to the handshake of -76 is in the code, and the page is not told which
 // proxy and what to change.
 func TestFaults(t *testing.T) {
-	_, address := start(t, translate.Options{Timeouts: translate.Timeouts{Key3: 2 * time.Second}})
 	const fields = "Host: kiosk.example\r\nOrigin: http://kiosk.example\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nSec-Websocket-Key1: 4 @1  46546xW%0l 1 5\r\nSec-Websocket-Key2: 12998 5 Y3 1  .P00\r\n\r\n"
 	for _, tt := range []struct {
 		name, head, behind string
@@ -273,6 +272,11 @@ func TestFaults(t *testing.T) {
 		{"other", "GET /selftest/echo?id=faultother HTTP/1.1\r\n" + strings.Replace(fields, "12998 5 Y3 1  .P00", "no digits", 1), "", "dialect 76\nrefused other\n", map[field]string{refusal: "other"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			wait := patience
+			if tt.name == "held" {
+				wait = 100 * time.Millisecond // for what never comes
+			}
+			_, address := start(t, translate.Options{Timeouts: translate.Timeouts{Key3: wait}})
 			conn, err := net.Dial("tcp", address)
 			if err != nil {
 				t.Fatal(err)
