@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ type bufferedListener struct{ net.Listener }
 func (l bufferedListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err == nil {
-		conn.(*net.TCPConn).SetWriteBuffer(32 << 10)
+		conn.(*net.TCPConn).SetWriteBuffer(8 << 10)
 	}
 	return conn, err
 }
@@ -27,10 +28,10 @@ func (l bufferedListener) Accept() (net.Conn, error) {
 // not complete within the write timeout, but it moves. It was cut off as client-slow.
 func TestSlowButSteady(t *testing.T) {
 	t.Parallel()
-	const size = 160 << 10
+	const size = 72 << 10
 	steady := func(o *translate.Options) { o.Timeouts.Write = 2 * time.Second }
 	read := func(t *testing.T, r io.Reader) (n int) {
-		for buf := make([]byte, 2<<10); ; time.Sleep(80 * time.Millisecond) { // the reader's own slowness
+		for buf := make([]byte, 2<<10); ; time.Sleep(140 * time.Millisecond) { // the reader's own slowness
 			m, err := r.Read(buf)
 			if n += m; err != nil || n >= size {
 				return n
@@ -42,9 +43,13 @@ func TestSlowButSteady(t *testing.T) {
 		r.dialer.Control = shortSegments
 		return r
 	}
+	var all sync.WaitGroup
+	defer all.Wait()
+	atOnce := func(name string, test func(t *testing.T)) { // not Parallel: they only sleep, and fill one slot
+		all.Go(func() { t.Run(name, test) })
+	}
 	for _, d := range []legacy.Dialect{legacy.Hixie76, legacy.RFC6455} {
-		t.Run(d.String(), func(t *testing.T) {
-			t.Parallel()
+		atOnce(d.String(), func(t *testing.T) {
 			r := rig(t)
 			c, b := r.openAny(d)
 			go io.WriteString(b, text(noise(size)))
@@ -54,8 +59,7 @@ func TestSlowButSteady(t *testing.T) {
 		})
 	}
 	for name, request := range map[string]string{"plain": "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "refusal": head13} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		atOnce(name, func(t *testing.T) {
 			r := rig(t)
 			c := r.dial()
 			c.say(request)
@@ -73,7 +77,7 @@ func TestSlowButSteady(t *testing.T) {
 func shortSegments(_, _ string, raw syscall.RawConn) (err error) {
 	raw.Control(func(fd uintptr) {
 		if err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, 1000); err == nil {
-			err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 16<<10)
+			err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4<<10)
 		}
 	})
 	return err

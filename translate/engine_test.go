@@ -173,6 +173,7 @@ func TestUndelivered(t *testing.T) {
 // A backend that repeats its Close and never ends TCP is over within the close timeout,
 // with TLS too. It stayed for ever, and held up the shutdown.
 func TestRepeatedClose(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewTLSServer(nil)
 	server.Close()
 	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: server.TLS.Certificates})
@@ -327,6 +328,7 @@ func TestShutdownWithASilentConnection(t *testing.T) {
 // What Shutdown had no time for is counted, plain requests too, and a client inside a
 // message has not been told anything.
 func TestShutdownCounts(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, quick)
 	told, tb := r.open(legacy.Hixie76)
 	inside, ib := r.open(legacy.Hixie76)

@@ -180,6 +180,7 @@ func (c *cutConn) Unwrap() (net.Conn, []byte) { return c.Conn, c.ahead }
 // Whatever the segments, the client gets its answer, the backend a request of
 // RFC 6455, and the frames behind the handshake arrive.
 func TestHandshake(t *testing.T) {
+	t.Parallel()
 	isLegacy := func(v vector) bool { return v.Dialect == "75" || v.Dialect == "76" }
 	for _, v := range vectors(t, 21, isLegacy) {
 		t.Run(v.ID, func(t *testing.T) {

@@ -357,7 +357,8 @@ func TestLegacyBackendShutdown(t *testing.T) {
 // The modern side is pinged, which here is the client; one that does not answer is
 // gone.
 func TestClientIsPinged(t *testing.T) {
-	r := newRig(t, speaks(legacy.Hixie76), func(o *translate.Options) { o.Timeouts.Ping = 50 * time.Millisecond })
+	t.Parallel()
+	r := newRig(t, speaks(legacy.Hixie76), func(o *translate.Options) { o.Timeouts.Ping = 200 * time.Millisecond })
 	c, b := r.openPair(legacy.RFC6455)
 	c.get("\x89\x00")
 	c.say(fromModern(modern.Pong, ""))

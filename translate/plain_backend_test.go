@@ -13,6 +13,7 @@ import (
 // What a backend sends behind the end of an answer is nobody's. What broke: it was
 // the answer of the request that came next, whoever had sent it.
 func TestProxySurplus(t *testing.T) {
+	t.Parallel()
 	const poison = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON"
 	for id, test := range map[string]struct{ method, answer string }{
 		"HEAD":             {"HEAD", fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(poison))},

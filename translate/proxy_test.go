@@ -437,6 +437,7 @@ func refusingAddress(t *testing.T) string {
 // A backend that is there and does not answer in HTTP is another fault than one
 // that is not there.
 func TestProxyBadAnswers(t *testing.T) {
+	t.Parallel()
 	for name, answer := range map[string]string{
 		"nothing":        "",
 		"not-http":       "SSH-2.0-OpenSSH_9.9\r\n",
@@ -494,6 +495,7 @@ func TestProxyBadBodies(t *testing.T) {
 // A backend whose TLS cannot be agreed on is as good as away, and one that is
 // silent is late.
 func TestProxyBackendTLS(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		answer string
 		status int
@@ -505,7 +507,10 @@ func TestProxyBackendTLS(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, func(o *translate.Options) {
 				o.Backend.TLS = &tls.Config{ServerName: "h"}
-				o.Timeouts.Dial = 100 * time.Millisecond
+				o.Timeouts.Dial = patience
+				if test.answer == "" {
+					o.Timeouts.Dial = 100 * time.Millisecond
+				}
 			})
 			c := r.dial()
 			c.say("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")

@@ -143,6 +143,7 @@ func TestRefusesStrangers(t *testing.T) {
 // is cut; a connection on which nothing has come is closed without a word. What broke: it was
 // a bad request or nothing at all, by where it was cut.
 func TestRefusesLateHeads(t *testing.T) {
+	t.Parallel()
 	const (
 		first  = "GET /first HTTP/1.1\r\nHost: example.com\r\n\r\n"
 		posted = "POST /first HTTP/1.1\r\nHost: example.com\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
@@ -161,8 +162,12 @@ func TestRefusesLateHeads(t *testing.T) {
 		"nothing behind one": {first, ""},
 	} {
 		t.Run(id, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t, func(o *translate.Options) {
-				o.Timeouts.Head, o.Timeouts.KeepAlive = 100*time.Millisecond, 100*time.Millisecond
+				o.Timeouts.Head, o.Timeouts.KeepAlive = 300*time.Millisecond, 300*time.Millisecond
+				if test.part != "" {
+					o.Timeouts.KeepAlive = patience // or a test that is late has its connection closed before the part
+				}
 			})
 			c := r.dial()
 			c.say(test.before)
@@ -237,6 +242,7 @@ func TestRefusesLongHeads(t *testing.T) {
 // After its last word the gateway still takes what a client sends: closed with
 // bytes unread, TCP would be reset, and the refusal lost.
 func TestRefusalDrains(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	c := r.dial()
 	c.say(with(head76, "Sec-WebSocket-Draft: 3\r\n"))
@@ -264,6 +270,7 @@ func noReset(c *client) bool {
 // What the backend answers instead of 101 is the client's to see, as far as it
 // concerns it.
 func TestRelay(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		id     string
 		status string
@@ -392,10 +399,12 @@ func TestBackendAway(t *testing.T) {
 
 // A backend that says nothing, or not enough, has the time of the dial.
 func TestBackendSilentInHandshake(t *testing.T) {
+	t.Parallel()
 	for _, said := range []string{"", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"} {
 		for _, d := range both {
 			t.Run(fmt.Sprintf("%d-%s", len(said), d), func(t *testing.T) {
-				r := newRig(t, func(o *translate.Options) { o.Timeouts.Dial = 50 * time.Millisecond })
+				t.Parallel()
+				r := newRig(t, func(o *translate.Options) { o.Timeouts.Dial = 500 * time.Millisecond })
 				request, _ := handshake(d)
 				c := r.dial()
 				c.say(request)
@@ -467,6 +476,7 @@ func TestSmugglingByGoneClient(t *testing.T) {
 // A key3 that comes while the backend is being asked does not hide that the client
 // leaves. What broke: until the end of the dial it did.
 func TestClientGoneBehindKey3(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, func(o *translate.Options) { o.Timeouts.Dial = patience })
 	c := r.dial()
 	c.say(head76)

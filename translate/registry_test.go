@@ -156,6 +156,7 @@ func TestShutdownCuts(t *testing.T) {
 
 // So is a request of plain HTTP whose backend is silent.
 func TestShutdownCutsPlain(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	c := r.dial()
 	c.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -212,6 +213,7 @@ func TestHandshakeDuringShutdown(t *testing.T) {
 
 // Shutdown may be called again, and at the same time.
 func TestShutdownAgain(t *testing.T) {
+	t.Parallel()
 	for _, open := range []int{0, 1} {
 		t.Run(fmt.Sprint(open), func(t *testing.T) {
 			r := newRig(t, func(o *translate.Options) { o.Timeouts.Close = 200 * time.Millisecond })

@@ -22,6 +22,7 @@ func asking(t *testing.T) (p *Poller, ctx context.Context, far *net.TCPConn) {
 // with bytes before the end and without; before the wait is long enough to be
 // polled, and after.
 func TestPollerNoticesAnEnd(t *testing.T) {
+	t.Parallel()
 	ends := map[string]func(*net.TCPConn){
 		"half":  func(c *net.TCPConn) { c.CloseWrite() },
 		"close": func(c *net.TCPConn) { c.Close() },
@@ -95,6 +96,7 @@ func TestPollerAgain(t *testing.T) {
 
 // Below TLS there is a socket; below anything else there may be none.
 func TestPollerBelowTLS(t *testing.T) {
+	t.Parallel()
 	var w Poller
 	near, far := tcpPair(t)
 	ctx, stop := w.Context(context.Background(), tls.Server(near, &tls.Config{}))
