@@ -9,6 +9,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func countPolled(p *Poller) (n int) {
@@ -262,4 +263,34 @@ func TestPollerWithoutDescriptors(t *testing.T) {
 	if p.pick() == nil {
 		t.Error("no loop when there are descriptors again")
 	}
+}
+
+// What a source is watched for wakes the goroutine that owns its flow. Without that, a flow
+// was woken only to be parked, seconds later.
+func TestWatchWakes(t *testing.T) {
+	t.Parallel()
+	d := drivers[slices.IndexFunc(drivers, func(d driver) bool { return d.name == "poller-later" })]
+	d.run(t, inLines(), func(j *joined) {
+		l := j.pair.loop
+		holdLoop(l, func() { // nobody is parked any more
+			if l.timer != nil {
+				l.timer.Stop()
+			}
+			l.timer = time.NewTimer(time.Hour)
+		})
+		j.talk(busy)
+		polledIs(j, j.poller, 2)
+		holdLoop(l, func() {
+			fd := int(fdOf(t, j.client))
+			if err := syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_CORK, 1); err != nil {
+				t.Fatal(err)
+			}
+			say(j.client, "one\n")
+			j.client.CloseWrite() // in the same segment
+			j.get(j.backend, "one\n")
+		})
+		j.all(j.backend, "bye\n")
+		j.backend.Close()
+		j.over()
+	})
 }
