@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -47,15 +48,48 @@ func (c composeFile) environment(t *testing.T, path string) map[string]string {
 	return all
 }
 
-// ws76 accepts the settings of every compose file.
-func TestComposeSettings(t *testing.T) {
-	files := []string{filepath.Join(root, "docker", "compose.yaml")}
-	demos, err := filepath.Glob(filepath.Join(root, "docker", "demo", "*", "compose.yaml"))
+func composeFiles(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, "docker", "demo", "*", "compose.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return append(files, filepath.Join(root, "docker", "compose.yaml"))
+}
+
+// No two services of a project have one image: Docker may fail to remove its two names at
+// once ("unrecognized image ID").
+func TestComposeImages(t *testing.T) {
+	requireDocker(t)
+	for _, path := range composeFiles(t) {
+		var project struct {
+			Services map[string]struct{ Build map[string]any }
+		}
+		text := docker(t, "compose", "-f", strings.TrimPrefix(path, root+"/"), "--profile", "*", "config", "--format", "json")
+		if err := json.Unmarshal([]byte(text), &project); err != nil {
+			t.Fatal(err)
+		}
+		of := map[string]string{}
+		for name, service := range project.Services {
+			if service.Build == nil {
+				continue
+			}
+			build, err := json.Marshal(service.Build)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if other := of[string(build)]; other != "" {
+				t.Errorf("%s: %s and %s have one image, built by %s; give one build a label", path, name, other, build)
+			}
+			of[string(build)] = name
+		}
+	}
+}
+
+// ws76 accepts the settings of every compose file.
+func TestComposeSettings(t *testing.T) {
 	seen := map[string]bool{}
-	for _, path := range append(files, demos...) {
+	for _, path := range composeFiles(t) {
 		environment := readCompose(t, path).environment(t, path)
 		if environment["WS76_BACKEND"] == "" {
 			t.Errorf("%s: ws76 has no backend: %v", path, environment)

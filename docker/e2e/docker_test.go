@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -57,7 +56,6 @@ func compose(t *testing.T, file string) func(args ...string) []string {
 			t.Logf("%s", out)
 		}
 		down := dockerCommand(command("--profile", "*", "down", "--volumes", "--rmi", "local", "--timeout", "1")...)
-		down.Env = append(os.Environ(), "COMPOSE_PARALLEL_LIMIT=1") // Docker may fail to remove two names of one image at once
 		if out, err := down.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", down.Args, err, out)
 		}
