@@ -77,11 +77,11 @@ var rooms = map[string]room{
 	"translate/internal/redact":    {71, nil},
 	"translate/internal/response":  {138, []string{module + "/translate/internal/forward", module + "/modern"}},
 
-	"translate/internal/codec":   {782, []string{module + "/legacy", module + "/modern"}},
+	"translate/internal/codec":   {785, []string{module + "/legacy", module + "/modern"}},
 	"translate/internal/forward": {257, nil},
 	"translate/internal/plain":   {534, []string{module + "/translate/internal/forward", module + "/modern"}},
 	"translate/internal/rawhead": {265, []string{module + "/modern"}},
-	"translate/internal/relay":   {1918, nil},
+	"translate/internal/relay":   {1923, nil},
 	"translate/wiretest":         {200, nil},
 	"translate/proxies":          {226, nil},
 

@@ -2,9 +2,11 @@ package relay
 
 import (
 	"crypto/tls"
+	"io"
 	"net"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,4 +129,47 @@ func TestClosedBefore(t *testing.T) {
 	client.Close()
 	backend.Close()
 	<-s.closed
+}
+
+// A telling codec calls tell when it is asked for its counts.
+type telling struct {
+	Codec
+	tell atomic.Pointer[func()]
+}
+
+func (c *telling) Counts() (messages, bytes int64) {
+	if tell := c.tell.Swap(nil); tell != nil {
+		(*tell)()
+	}
+	return c.Codec.Counts()
+}
+
+// A side is busy until what it has taken is counted. A tick between the two saw neither, and
+// a client that reads slowly was idle.
+func TestBusyUntilCounted(t *testing.T) {
+	for _, d := range drivers {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			s := inLines()
+			s.patient = true
+			codec := &telling{Codec: s.up}
+			s.up = codec
+			d.run(t, s, func(j *joined) {
+				text := j.beyond()
+				go io.WriteString(j.client, text)
+				j.suspends(Backend)
+				tick := func() {
+					j.pair.mu.Lock()
+					j.pair.next = time.Now()
+					j.pair.mu.Unlock()
+					j.pair.tick()
+				}
+				codec.tell.Store(&tick)
+				j.get(j.backend, text)
+				if e := j.event(Tick, Client); e == nil || !e.Busy[Backend] {
+					j.Errorf("the event is %+v, want a tick with a busy backend", e)
+				}
+			})
+		})
+	}
 }

@@ -302,12 +302,13 @@ func (f *flow) settle() {
 		f.held.Store(int64(len(b) + left))
 		n, err := f.dst.finish(b, f.midMessage(), f.claimed)
 		f.pending, f.claimed = nil, false
-		f.held.Store(0) // before the Pair looks at it
+		if err == nil {
+			f.sent(b)
+		}
+		f.held.Store(0) // behind what was sent, and before the Pair looks at it
 		if err != nil {
 			f.unsent.Add(int64(len(b) - n + left))
 			f.notTaken(err)
-		} else {
-			f.sent(b)
 		}
 		if left > 0 && f.in == nil {
 			f.acquire()

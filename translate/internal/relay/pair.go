@@ -205,15 +205,21 @@ func (p *Pair) tick() {
 		p.closing.poll = min(2*p.closing.poll, slowPoll)
 	} else if !p.next.IsZero() && !time.Now().Before(p.next) && !p.done {
 		up, down := &p.flows[Client], &p.flows[Backend]
+		busy := [2]bool{p.isBusy(Client), p.isBusy(Backend)} // before Carried, which grows before a side is free
 		p.decide(Event{
 			Kind:    Tick,
 			Carried: up.messages.Load() + up.bytes.Load() + up.parts.Load() + down.messages.Load() + down.bytes.Load() + down.parts.Load(),
 			Sent:    down.messages.Load() + down.bytes.Load(),
 			Heard:   [2]int64{up.reads.Load(), down.reads.Load()},
-			Busy:    [2]bool{p.sockets[Client].isBusy(), p.sockets[Backend].isBusy()},
+			Busy:    busy,
 		})
 	}
 	p.check()
+}
+
+// isBusy reports whether a side takes no more for now.
+func (p *Pair) isBusy(side Side) bool {
+	return p.flows[side.other()].held.Load() > 0 || p.sockets[side].isBusy()
 }
 
 // check looks at what is due, and has the Pair closed when it is over. The caller
