@@ -69,7 +69,7 @@ func (u *Up) write(dst []byte, tok legacy.Token) (n int, fits bool, err error) {
 	if u.fragmented {
 		op = modern.Continuation
 	}
-	var key modern.Key // of zeros changes nothing
+	var key modern.Key
 	if u.server {
 		n = len(modern.AppendServerHeader(dst[:0], tok.Last, op, uint64(size)))
 	} else {
@@ -77,12 +77,15 @@ func (u *Up) write(dst []byte, tok legacy.Token) (n int, fits bool, err error) {
 		n = len(modern.AppendHeader(dst[:0], tok.Last, op, uint64(size), key))
 	}
 	payload := dst[n : n+size]
-	if valid {
-		modern.Mask(payload, tok.Data, key)
-	} else {
-		appendRepaired(payload[:0], tok.Data)
-		modern.Mask(payload, payload, key)
+	text := tok.Data
+	if !valid {
+		text = appendRepaired(payload[:0], text)
 		u.summary.Repaired++
+	}
+	if u.server {
+		copy(payload, text)
+	} else {
+		modern.Mask(payload, text, key)
 	}
 	u.fragmented = !tok.Last
 	u.count(size, tok.Last)
