@@ -82,33 +82,33 @@ var rooms = map[string]room{
 	"translate/internal/plain":   {534, []string{module + "/translate/internal/forward", module + "/modern"}},
 	"translate/internal/rawhead": {265, []string{module + "/modern"}},
 	"translate/internal/relay":   {1923, nil},
-	"translate/wiretest":         {200, nil},
+	"translate/wiretest":         {189, nil},
 	"translate/proxies":          {226, nil},
 
-	"cmd/ws76": {986, []string{
+	"cmd/ws76": {985, []string{
 		module + "/cmd/ws76/internal/manual",
 		module + "/cmd/ws76/internal/admin", module + "/cmd/ws76/internal/certs", module + "/cmd/ws76/internal/check", module + "/cmd/ws76/internal/config",
 		module + "/cmd/ws76/internal/demo", module + "/cmd/ws76/internal/inspect", module + "/cmd/ws76/internal/listen", module + "/cmd/ws76/internal/logging", module + "/cmd/ws76/internal/metrics",
 		module + "/cmd/ws76/internal/connect", module + "/cmd/ws76/internal/probe", module + "/cmd/ws76/internal/reach", module + "/cmd/ws76/internal/host", module + "/cmd/ws76/internal/selftest", module + "/cmd/ws76/internal/terminal", module + "/translate", module + "/legacy", module + "/modern", hclogMod,
 	}},
 	"cmd/ws76/internal/config": {756, []string{module + "/translate", module + "/legacy", envconfigMod}},
-	"cmd/ws76/internal/certs":  {300, []string{module + "/cmd/ws76/internal/config", hclogMod}},
+	"cmd/ws76/internal/certs":  {250, []string{module + "/cmd/ws76/internal/config", hclogMod}},
 	"cmd/ws76/internal/listen": {445, []string{module + "/cmd/ws76/internal/certs", module + "/cmd/ws76/internal/config", module + "/translate", module + "/legacy", systemdMod, hclogMod, proxyprotoMod}},
-	"cmd/ws76/internal/admin": {350, []string{
+	"cmd/ws76/internal/admin": {335, []string{
 		module + "/cmd/ws76/internal/check", module + "/cmd/ws76/internal/config", module + "/cmd/ws76/internal/inspect", module + "/translate", module + "/legacy", hclogMod,
 	}},
 	"cmd/ws76/internal/inspect":  {1253, []string{module + "/translate", module + "/legacy", module + "/modern"}},
 	"cmd/ws76/internal/selftest": {533, []string{module + "/cmd/ws76/internal/logging", module + "/translate", module + "/translate/proxies", module + "/legacy", module + "/modern", gorillaMod}},
-	"cmd/ws76/internal/metrics": {250, []string{
+	"cmd/ws76/internal/metrics": {154, []string{
 		module + "/cmd/ws76/internal/certs", module + "/cmd/ws76/internal/check", module + "/cmd/ws76/internal/listen", module + "/translate", module + "/legacy", prometheusMod,
 	}},
 	"cmd/ws76/internal/demo": {293, []string{
 		module + "/cmd/ws76/internal/connect", module + "/cmd/ws76/internal/listen", module + "/cmd/ws76/internal/terminal", module + "/translate", module + "/legacy", module + "/modern", gorillaMod,
 	}},
-	"cmd/ws76/internal/check":    {385, []string{module + "/translate", module + "/legacy", module + "/modern", hclogMod}},
+	"cmd/ws76/internal/check":    {337, []string{module + "/translate", module + "/legacy", module + "/modern", hclogMod}},
 	"cmd/ws76/internal/logging":  {375, []string{module + "/cmd/ws76/internal/check", module + "/cmd/ws76/internal/config", hclogMod}},
-	"cmd/ws76/internal/host":     {140, []string{systemdMod, hclogMod}},
-	"cmd/ws76/internal/terminal": {60, nil},
+	"cmd/ws76/internal/host":     {109, []string{systemdMod, hclogMod}},
+	"cmd/ws76/internal/terminal": {52, nil},
 	"cmd/ws76/internal/manual":   {202, []string{module + "/cmd/ws76/internal/config"}},
 	"cmd/ws76/internal/connect":  {485, []string{module + "/cmd/ws76/internal/reach", module + "/cmd/ws76/internal/terminal", module + "/legacy", gorillaMod}},
 	"cmd/ws76/internal/reach":    {145, []string{module + "/cmd/ws76/internal/check"}},

@@ -72,7 +72,7 @@ type flow struct {
 	large    bool            // the last read of a connection that is no bare socket filled the small buffer
 	in       *[readSize]byte // nil while there is nothing to do
 	spent    int             // of the budget
-	weighed  int64           // messages
+	weighed  int64           // messages that were counted against the budget
 	from, n  int             // in[from:n] is to be transformed
 	rest     []byte          // what in held when it was given back
 	out      *[writeSize]byte

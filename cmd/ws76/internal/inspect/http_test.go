@@ -102,8 +102,8 @@ func TestExportMasks(t *testing.T) {
 	}
 }
 
-// A head is shown as it was received, and so are the shapes that hide a secret from who reads
-// line by line: a folded field, a method or a scheme in another case, a URL inside a value.
+// A secret is masked in the shapes that a search line by line misses, too: a folded field, a
+// method or a scheme in another case, a URL inside a value.
 func TestExportMasksEveryShape(t *testing.T) {
 	for _, tt := range []struct{ head, want string }{
 		{"GET / HTTP/1.1\r\nCookie: a;\r\n\tsecret\r\n secret\r\nHost: h\r\n\r\n", "GET / HTTP/1.1\r\nCookie: ***\r\nHost: h\r\n\r\n"},
