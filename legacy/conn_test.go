@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -240,16 +241,16 @@ func TestDialRefuses(t *testing.T) {
 // Nothing that a caller sets makes another field, or another request, of its value.
 func TestDialSendsOneRequest(t *testing.T) {
 	sent := errors.New("a connection was opened")
-	for id, d := range map[string]legacy.Dialer{
-		"origin":   {Origin: "http://a\r\nX: y"},
-		"protocol": {Protocol: "a\nX: y"},
-		"value":    {Header: http.Header{"Cookie": {"a", "b\r\n\r\nGET / HTTP/1.1"}}},
-		"name":     {Header: http.Header{"A: b\r\nC": {"d"}}},
-		"no-name":  {Header: http.Header{"": {"d"}}},
+	for named, d := range map[string]legacy.Dialer{
+		"Dialer.Origin":   {Origin: "http://a\r\nX: y"},
+		"Dialer.Protocol": {Protocol: "a\nX: y"},
+		"Cookie":          {Header: http.Header{"Cookie": {"a", "b\r\n\r\nGET / HTTP/1.1"}}},
+		"A: b\r\nC":       {Header: http.Header{"A: b\r\nC": {"d"}}},
+		"":                {Header: http.Header{"": {"d"}}},
 	} {
 		d.NetDial = func(context.Context, string, string) (net.Conn, error) { return nil, sent }
-		if _, err := d.Dial(t.Context(), "ws://localhost/"); err == nil || errors.Is(err, sent) {
-			t.Errorf("%s: %v, want an error before", id, err)
+		if _, err := d.Dial(t.Context(), "ws://localhost/"); err == nil || errors.Is(err, sent) || !strings.Contains(err.Error(), strconv.Quote(named)) {
+			t.Errorf("%q: %v, want an error before that names it", named, err)
 		}
 	}
 }

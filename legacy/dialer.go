@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -59,15 +60,15 @@ func (d *Dialer) request(rawURL string) (*Request, error) {
 	}
 	r := NewRequest(cmp.Or(d.Dialect, Hixie76), u)
 	r.Origin, r.Protocol, r.Header = cmp.Or(d.Origin, r.Origin), d.Protocol, d.Header
-	oneLineEach := printable(r.Origin + r.Protocol)
-	for name, values := range r.Header {
-		oneLineEach = oneLineEach && isToken(name) && printable(strings.Join(values, ""))
+	given := map[string][]string{"Dialer.Origin": {r.Origin}, "Dialer.Protocol": {r.Protocol}}
+	maps.Copy(given, r.Header)
+	for name, values := range given {
+		if !isToken(name) || !printable(strings.Join(values, "")) {
+			return nil, fmt.Errorf("legacy: %.64q, its name or its value, cannot stand in a request", name)
+		}
 	}
-	switch {
-	case !r.Dialect.Legacy():
+	if !r.Dialect.Legacy() {
 		return nil, fmt.Errorf("legacy: dialect %s is not -75 or -76", r.Dialect)
-	case !oneLineEach:
-		return nil, fmt.Errorf("legacy: the Origin, the Protocol or a field of the Header is not valid in a request")
 	}
 	return r, nil
 }
@@ -81,8 +82,7 @@ func (d *Dialer) connect(ctx context.Context, r *Request) (net.Conn, error) {
 		dial = new(net.Dialer).DialContext
 	}
 	u := url.URL{Host: r.Host}
-	port := map[bool]string{false: "80", true: "443"}[r.Secure]
-	conn, err := dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port)))
+	conn, err := dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), map[bool]string{false: "80", true: "443"}[r.Secure])))
 	if err != nil || !r.Secure || withTLS {
 		return conn, err
 	}
