@@ -69,8 +69,16 @@ func readProxy(t *testing.T, name string, edit ...string) string {
 		text = strings.ReplaceAll(text, pair[0], pair[1])
 	}
 	require(t, proxyProgram(text))
+	for _, module := range loadModule.FindAllStringSubmatch(text, -1) {
+		if _, err := os.Stat(module[1]); err != nil {
+			missing(t, "%v", err)
+		}
+	}
 	return text
 }
+
+// loadModule is a line of nginx's that wants a file, which is a package of its own.
+var loadModule = regexp.MustCompile(`(?m)^load_module (\S+);`)
 
 // start checks and starts the proxy by the commands in its configuration, waits
 // until it accepts connections, and ends it with the test.
