@@ -44,7 +44,6 @@ type core struct {
 	handshakes atomic.Int64
 	poller     relay.Poller
 	relay      relay.Config
-	proxying   atomic.Int64 // plain requests that are being served
 	gate       *admission.Gate
 	registry   registry
 }
@@ -90,10 +89,12 @@ func New(o Options) *Gateway {
 // called for several listeners. It returns http.ErrServerClosed after Shutdown.
 func (g *Gateway) Serve(ln net.Listener) error {
 	ln = rawhead.NewListener(relay.NewListener(ln, g.options.Timeouts.Write), &rawhead.Config{Limit: g.options.Limits.Head, OnServerError: g.refuseUnparsed})
-	if !g.gate.Listen(ln) {
+	done, ok := g.gate.Listen(ln)
+	if !ok {
 		ln.Close()
 		return http.ErrServerClosed
 	}
+	defer done()
 	g.poller.Start() // or the descriptors in use would grow at some client
 	err := g.server.Serve(ln)
 	if g.Draining() {
@@ -107,7 +108,7 @@ func (g *Gateway) connContext(ctx context.Context, c net.Conn) context.Context {
 }
 
 func (g *Gateway) connState(c net.Conn, state http.ConnState) {
-	g.gate.Fresh(c.(*rawhead.Conn), state == http.StateNew)
+	g.gate.ConnState(c.(*rawhead.Conn), state)
 	rawhead.ConnState(c, state)
 	g.plain.ConnState(c, state)
 }

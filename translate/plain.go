@@ -83,8 +83,6 @@ func (g *Gateway) servePlain(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, r, legacy.HTTP, ref)
 		return
 	}
-	g.proxying.Add(1)
-	defer g.proxying.Add(-1)
 	if g.handler != nil {
 		g.handler.ServeHTTP(w, r)
 		return

@@ -81,11 +81,12 @@ func (r *registry) open() []*conn {
 }
 
 // Shutdown stops accepting, answers handshakes with 503, closes every
-// connection in its dialect and returns when all are closed. When the context
-// ends first, it closes what is left without a goodbye and returns the
-// context's error.
+// connection in its dialect, lets plain requests end, and returns when all are
+// closed. When the context ends first, it closes what is left without a
+// goodbye and returns the context's error.
 func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.gate.Drain()
+	g.server.SetKeepAlivesEnabled(false)
 	for _, c := range g.registry.open() {
 		c.pair.Shutdown()
 	}
@@ -93,9 +94,7 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	var err error
 	select {
 	case <-g.gate.Empty():
-		// What is left is plain HTTP. The server would have dropped a request
-		// that came while it shuts down; so it does that last.
-		g.gate.CloseSilent()
+		// From its Shutdown on the server drops a request that it reads; so that is last.
 		err = g.server.Shutdown(ctx)
 	case <-ctx.Done():
 		err = ctx.Err()
@@ -110,7 +109,7 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 // cut closes every connection that net/http no longer knows of.
 func (g *Gateway) cut() {
 	open := g.registry.open()
-	left := int64(g.gate.Cut()+len(open)) + g.proxying.Load()
+	left := int64(g.gate.Cut() + len(open))
 	g.count(func(s *Stats) { s.Cut += left })
 	for _, c := range open {
 		c.pair.Cut()

@@ -58,7 +58,7 @@ var rooms = map[string]room{
 	"legacy":            {1250, nil},
 	"legacy/legacytest": {71, []string{module + "/legacy"}},
 	"modern":            {826, []string{gorillaMod}},
-	"translate": {1545, []string{
+	"translate": {1544, []string{
 		module + "/translate/internal/admission",
 		module + "/translate/internal/census",
 		module + "/translate/internal/checks",
@@ -69,7 +69,7 @@ var rooms = map[string]room{
 		module + "/translate/internal/codec", module + "/translate/internal/forward", module + "/translate/internal/plain", module + "/translate/internal/rawhead",
 		module + "/translate/internal/relay", module + "/translate/proxies", module + "/legacy", module + "/modern", hclogMod,
 	}},
-	"translate/internal/admission": {229, nil},
+	"translate/internal/admission": {247, nil},
 	"translate/internal/census":    {137, []string{module + "/legacy"}},
 	"translate/internal/checks":    {158, []string{module + "/translate/internal/forward", module + "/legacy"}},
 	"translate/internal/diagnosis": {177, []string{module + "/translate/proxies", module + "/legacy"}},

@@ -1,12 +1,19 @@
 package main
 
 import (
+	"bufio"
+	"context"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -173,4 +180,62 @@ func TestSocketActivationTLS(t *testing.T) {
 	if want := sockets[1].Addr().String(); !strings.Contains(p.log(), `"tls_listen":"`+want) {
 		t.Errorf("it does not serve TLS on %s:\n%s", want, p.log())
 	}
+}
+
+// No client is refused while ws76 is restarted again and again, whether it comes before,
+// during or after.
+func TestRestartsRefuseNobody(t *testing.T) {
+	t.Parallel()
+	backend := startBackendProcess(t).address
+	sockets := openSockets(t, 1)
+	address := sockets[0].Addr().String()
+	ctx, stop := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	var served atomic.Int64
+	for range 4 {
+		clients.Go(func() {
+			for ctx.Err() == nil {
+				if err := askOnce(address); err != nil {
+					t.Errorf("after %d: %v", served.Load(), err)
+				}
+				served.Add(1)
+			}
+		})
+	}
+	for range 10 {
+		p, err := startActivated(t, "$$", "ws76.socket", sockets, "WS76_BACKEND=http://"+backend)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := served.Load(); served.Load() < n+20; {
+			runtime.Gosched()
+		}
+		if err := p.signal(); err != nil {
+			t.Fatal(err)
+		}
+		if state, err := p.wait(); err != nil || !state.Success() {
+			t.Fatalf("%v, %v\n%s", state, err, p.log())
+		}
+	}
+	stop()
+	p, err := startActivated(t, "$$", "ws76.socket", sockets, "WS76_BACKEND=http://"+backend)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients.Wait()
+	p.kill()
+}
+
+// askOnce sends a request on a connection of its own.
+func askOnce(address string) error {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET /missing HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"); err != nil {
+		return err
+	}
+	_, err = http.ReadResponse(bufio.NewReader(conn), nil)
+	return err
 }

@@ -149,7 +149,8 @@ func TestDebianPackage(t *testing.T) {
 	m.run(t, `systemctl stop ws76; systemctl start ws76.socket ws76
 		systemctl restart ws76 & restart=$!
 		for i in 1 2 3 4 5 6 7 8 9 10; do
-			[ "$(curl --silent --output /dev/null --write-out '%{http_code}' http://127.0.0.1/)" = 502 ]
+			status=$(curl --silent --show-error --output /dev/null --write-out '%{http_code}' http://127.0.0.1/)
+			[ "$status" = 502 ]
 		done
 		wait $restart`)
 

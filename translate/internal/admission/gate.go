@@ -2,10 +2,14 @@ package admission
 
 import (
 	"io"
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
 )
+
+// silence is how long after it was accepted a connection may be silent while the gate drains.
+const silence = time.Second
 
 // A Gate lets connections in as far as the limits allow, until it drains, and knows when
 // the last has left. It is safe for concurrent use.
@@ -19,12 +23,12 @@ type Gate struct {
 	isEmpty   bool // empty is closed
 	held      int
 	answering map[io.Closer]struct{}
-	fresh     map[Fresh]struct{}
+	serving   map[Conn]time.Time // since when a first request is waited for; zero: there is one
 }
 
-// A Fresh is a connection of which there is no request yet.
-type Fresh interface {
-	Begins() []byte // what has been read
+// A Conn is a connection that http.Server serves.
+type Conn interface {
+	Begins() []byte // what has been read since the last request
 	Close() error
 }
 
@@ -32,7 +36,7 @@ type Fresh interface {
 func NewGate(limits Limits) *Gate {
 	return &Gate{
 		draining: make(chan struct{}), empty: make(chan struct{}),
-		limiter: newLimiter(limits), answering: map[io.Closer]struct{}{}, fresh: map[Fresh]struct{}{},
+		limiter: newLimiter(limits), answering: map[io.Closer]struct{}{}, serving: map[Conn]time.Time{},
 	}
 }
 
@@ -49,16 +53,16 @@ func (g *Gate) Draining() bool {
 // Empty returns a channel that is closed when the gate drains and all have left.
 func (g *Gate) Empty() <-chan struct{} { return g.empty }
 
-// Listen registers a listener, to be closed by Drain. It returns false if Drain
-// came first.
-func (g *Gate) Listen(ln io.Closer) bool {
+// Listen registers a listener, to be closed by Drain. The gate is not empty until done is
+// called, when the listener accepts nothing more. It returns false if Drain came first.
+func (g *Gate) Listen(ln io.Closer) (done func(), ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.Draining() {
-		return false
+		return nil, false
 	}
 	g.listeners = append(g.listeners, ln)
-	return true
+	return g.hold(), true
 }
 
 // Enter takes room for one more connection of the client, to be given back by
@@ -88,7 +92,7 @@ func (g *Gate) Open() int {
 }
 
 func (g *Gate) checkEmpty() {
-	if g.Draining() && g.limiter.open+g.held == 0 && !g.isEmpty {
+	if g.Draining() && g.limiter.open+g.held+len(g.serving) == 0 && !g.isEmpty {
 		g.isEmpty = true
 		close(g.empty)
 	}
@@ -98,6 +102,10 @@ func (g *Gate) checkEmpty() {
 func (g *Gate) Hold() (release func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	return g.hold()
+}
+
+func (g *Gate) hold() (release func()) {
 	g.held++
 	return func() {
 		g.mu.Lock()
@@ -107,24 +115,27 @@ func (g *Gate) Hold() (release func()) {
 	}
 }
 
-// Fresh notes whether a connection is one that has not sent a request yet.
-func (g *Gate) Fresh(c Fresh, is bool) {
+// ConnState is for http.Server. The gate is not empty while a request is served or the
+// first one waited for.
+func (g *Gate) ConnState(c Conn, state http.ConnState) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if is {
-		g.fresh[c] = struct{}{}
-	} else {
-		delete(g.fresh, c)
+	switch state {
+	case http.StateNew:
+		g.serving[c] = time.Now()
+	case http.StateActive:
+		g.serving[c] = time.Time{}
+	default:
+		delete(g.serving, c)
+		g.checkEmpty()
 	}
 }
 
-// CloseSilent closes the connections that have not sent a byte, which net/http would
-// give five seconds: nobody has asked for anything on them.
-func (g *Gate) CloseSilent() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for c := range g.fresh {
-		if len(c.Begins()) == 0 {
+// closeSilent closes the connections that have not sent a byte since they were accepted, a
+// second ago or longer. http.Server would give them five seconds.
+func (g *Gate) closeSilent() {
+	for c, accepted := range g.serving {
+		if !accepted.IsZero() && time.Since(accepted) >= silence && len(c.Begins()) == 0 {
 			c.Close()
 		}
 	}
@@ -144,8 +155,9 @@ func (g *Gate) Answer(client io.Closer, respond func() error) error {
 	return respond()
 }
 
-// Drain closes the listeners and lets nobody in from now on. It may be called more than
-// once.
+// Drain closes the listeners and lets nobody in from now on, and closes connections that
+// have been silent for a second since they were accepted: the first request of a younger
+// one may be on its way. It may be called more than once.
 func (g *Gate) Drain() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -156,15 +168,27 @@ func (g *Gate) Drain() {
 	for _, ln := range g.listeners {
 		ln.Close()
 	}
+	g.closeSilent()
+	time.AfterFunc(silence, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.closeSilent()
+	})
 	g.checkEmpty()
 }
 
-// Cut closes the connections of clients that are being answered, and returns how many.
-func (g *Gate) Cut() int {
+// Cut closes the connections of clients that are being answered, and returns how many they
+// are, with those of which http.Server serves a request.
+func (g *Gate) Cut() (left int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for client := range g.answering {
 		client.Close()
 	}
-	return len(g.answering)
+	for _, waits := range g.serving {
+		if waits.IsZero() {
+			left++
+		}
+	}
+	return left + len(g.answering)
 }

@@ -2,8 +2,11 @@ package admission
 
 import (
 	"errors"
+	"net/http"
 	"net/netip"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 type closer struct {
@@ -28,7 +31,8 @@ func TestDrain(t *testing.T) {
 	g := NewGate(Limits{Connections: 2})
 	a := netip.MustParsePrefix("192.0.2.1/32")
 	early, late := &closer{}, &closer{}
-	if !g.Listen(early) || g.Enter(a) != "" || g.Enter(a) != "" || g.Enter(a) != TooManyConnections || g.Open() != 2 {
+	done, ok := g.Listen(early)
+	if !ok || g.Enter(a) != "" || g.Enter(a) != "" || g.Enter(a) != TooManyConnections || g.Open() != 2 {
 		t.Fatalf("%d are in", g.Open())
 	}
 	release := g.Hold()
@@ -38,7 +42,7 @@ func TestDrain(t *testing.T) {
 	}
 	g.Drain()
 	g.Drain()
-	if !g.Draining() || early.closed != 1 || g.Listen(late) || late.closed != 0 {
+	if _, ok := g.Listen(late); ok || !g.Draining() || early.closed != 1 || late.closed != 0 {
 		t.Errorf("draining: %t, listener closed %d times", g.Draining(), early.closed)
 	}
 	if got := g.Enter(a); got != ShuttingDown {
@@ -52,6 +56,10 @@ func TestDrain(t *testing.T) {
 		t.Error("empty while it is held")
 	}
 	release()
+	if isEmpty(g) {
+		t.Error("empty while a listener accepts")
+	}
+	done()
 	if !isEmpty(g) {
 		t.Error("not empty")
 	}
@@ -68,24 +76,58 @@ func TestDrainOfNobody(t *testing.T) {
 	}
 }
 
-// Silent connections are closed, those that have begun a request are not.
-func TestCloseSilent(t *testing.T) {
-	g := NewGate(Limits{})
-	silent, begun, asked := &closer{}, &closer{begins: "G"}, &closer{}
-	for _, c := range []*closer{silent, begun, asked} {
-		g.Fresh(c, true)
-	}
-	g.Fresh(asked, false)
-	g.CloseSilent()
-	if silent.closed != 1 || begun.closed != 0 || asked.closed != 0 {
-		t.Errorf("closed: silent %d, begun %d, asked %d", silent.closed, begun.closed, asked.closed)
+// A gate that drains closes silent connections when they are a second old, and none that
+// has begun a request.
+func TestDrainClosesSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGate(Limits{})
+		old, silent, begun, asked := &closer{}, &closer{}, &closer{begins: "G"}, &closer{}
+		g.ConnState(old, http.StateNew)
+		time.Sleep(time.Second)
+		for _, c := range []*closer{silent, begun, asked} {
+			g.ConnState(c, http.StateNew)
+		}
+		g.ConnState(asked, http.StateActive)
+		check := func(wantOld, wantSilent int) {
+			t.Helper()
+			if old.closed != wantOld || silent.closed != wantSilent || begun.closed != 0 || asked.closed != 0 {
+				t.Errorf("closed: old %d, silent %d, begun %d, asked %d", old.closed, silent.closed, begun.closed, asked.closed)
+			}
+		}
+		check(0, 0)
+		g.Drain()
+		check(1, 0)
+		g.ConnState(old, http.StateClosed)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		check(1, 1)
+	})
+}
+
+// The gate is not empty while a request is served, or may be on its way.
+func TestDrainWaitsForRequests(t *testing.T) {
+	for _, last := range []http.ConnState{http.StateIdle, http.StateClosed, http.StateHijacked} {
+		g, c := NewGate(Limits{}), &closer{}
+		g.ConnState(c, http.StateNew)
+		g.Drain()
+		if isEmpty(g) {
+			t.Error("empty with a new connection")
+		}
+		g.ConnState(c, http.StateActive)
+		if isEmpty(g) {
+			t.Error("empty with a request")
+		}
+		if g.ConnState(c, last); !isEmpty(g) {
+			t.Errorf("not empty when it is %s", last)
+		}
 	}
 }
 
 // Cut reaches those who are being answered, and nobody else.
 func TestCut(t *testing.T) {
 	g := NewGate(Limits{})
-	now, before := &closer{}, &closer{}
+	now, before, served := &closer{}, &closer{}, &closer{}
+	g.ConnState(served, http.StateNew)
 	failed := errors.New("failed")
 	if err := g.Answer(before, func() error { return failed }); err != failed {
 		t.Errorf("got %v", err)
@@ -94,9 +136,13 @@ func TestCut(t *testing.T) {
 		if n := g.Cut(); n != 1 {
 			t.Errorf("cut %d", n)
 		}
+		g.ConnState(served, http.StateActive)
+		if n := g.Cut(); n != 2 {
+			t.Errorf("cut %d, with a request that is served", n)
+		}
 		return nil
 	})
-	if err != nil || now.closed != 1 || before.closed != 0 {
+	if err != nil || now.closed != 2 || before.closed+served.closed != 0 {
 		t.Errorf("%v, closed: %d, %d", err, now.closed, before.closed)
 	}
 }
