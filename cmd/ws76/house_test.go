@@ -77,7 +77,7 @@ var rooms = map[string]room{
 	"translate/internal/redact":    {71, nil},
 	"translate/internal/response":  {138, []string{module + "/translate/internal/forward", module + "/modern"}},
 
-	"translate/internal/codec":   {785, []string{module + "/legacy", module + "/modern"}},
+	"translate/internal/codec":   {796, []string{module + "/legacy", module + "/modern"}},
 	"translate/internal/forward": {257, nil},
 	"translate/internal/plain":   {534, []string{module + "/translate/internal/forward", module + "/modern"}},
 	"translate/internal/rawhead": {265, []string{module + "/modern"}},

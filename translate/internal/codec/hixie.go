@@ -1,10 +1,6 @@
 package codec
 
-import (
-	"unicode/utf8"
-
-	"github.com/ws76/ws76/legacy"
-)
+import "github.com/ws76/ws76/legacy"
 
 // Hixie passes the messages of a -75 peer to a -76 peer, or the other way round: of the
 // frames the two drafts differ in FF 00 alone. A message begins as soon as its first
@@ -27,7 +23,7 @@ func NewHixie(d legacy.Dialect, maxMessage, maxSkip int64, s *Summary) *Hixie {
 func (h *Hixie) MidMessage() bool { return h.open }
 
 func (h *Hixie) write(dst []byte, tok legacy.Token) (n int, fits bool, err error) {
-	size, valid := len(tok.Data), utf8.Valid(tok.Data)
+	size, valid := len(tok.Data), isUTF8(tok.Data)
 	if !valid {
 		size = repairedLen(tok.Data)
 	}

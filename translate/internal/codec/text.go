@@ -1,6 +1,9 @@
 package codec
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
 
 // replacement is U+FFFD.
 const replacement = "\xef\xbf\xbd"
@@ -69,6 +72,21 @@ func repairedLen(p []byte) (size int) {
 	return size
 }
 
+// isUTF8 reports whether p is well-formed. Most text is ASCII, of which it looks at 32
+// bytes at a time, where utf8.Valid looks at eight.
+func isUTF8(p []byte) bool {
+	var seen uint64
+	rest := p
+	for ; len(rest) >= 32; rest = rest[32:] {
+		seen |= binary.LittleEndian.Uint64(rest) | binary.LittleEndian.Uint64(rest[8:]) |
+			binary.LittleEndian.Uint64(rest[16:]) | binary.LittleEndian.Uint64(rest[24:])
+	}
+	for _, b := range rest {
+		seen |= uint64(b)
+	}
+	return seen&0x8080808080808080 == 0 || utf8.Valid(p)
+}
+
 // A validator checks that a text is UTF-8, piece by piece, wherever it is cut.
 type validator struct {
 	missing int8 // bytes of a character that are still to come
@@ -77,7 +95,7 @@ type validator struct {
 
 // feed reports whether the text can still be UTF-8 with p at its end.
 func (v *validator) feed(p []byte) bool {
-	if v.missing == 0 && utf8.Valid(p) {
+	if v.missing == 0 && isUTF8(p) {
 		return true
 	}
 	for v.missing > 0 && len(p) > 0 {
@@ -89,7 +107,7 @@ func (v *validator) feed(p []byte) bool {
 		p = p[1:]
 	}
 	whole := len(p) - incomplete(p)
-	if !utf8.Valid(p[:whole]) {
+	if !isUTF8(p[:whole]) {
 		return false
 	}
 	if p = p[whole:]; len(p) > 0 {

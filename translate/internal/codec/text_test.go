@@ -50,10 +50,30 @@ func checkText(t testing.TB, p []byte) {
 	if !utf8.Valid(got) || len(want) > 3*len(p) || utf8.Valid(p) != (want == string(p)) {
 		t.Errorf("%x: got %x", p, got[1:])
 	}
+	if isUTF8(p) != utf8.Valid(p) {
+		t.Errorf("%x: UTF-8 %t", p, isUTF8(p))
+	}
 	checkValidator(t, p, p)
 	checkValidator(t, p, slices.Collect(slices.Chunk(p, 1))...)
 	for i := 1; i < len(p); i++ {
 		checkValidator(t, p, p[:i], p[i:])
+	}
+}
+
+// A byte that is not ASCII is seen wherever it is, in whatever is read at once.
+func TestIsUTF8(t *testing.T) {
+	for length := range 101 {
+		p := bytes.Repeat([]byte{0x7f}, length)
+		if !isUTF8(p) {
+			t.Fatalf("%d bytes of ASCII are no UTF-8", length)
+		}
+		for at := range p {
+			p[at] = 0x80
+			if isUTF8(p) {
+				t.Fatalf("80 at %d of %d bytes is UTF-8", at, length)
+			}
+			p[at] = 0x7f
+		}
 	}
 }
 

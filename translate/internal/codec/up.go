@@ -2,7 +2,6 @@ package codec
 
 import (
 	"sync"
-	"unicode/utf8"
 
 	"github.com/ws76/ws76/legacy"
 	"github.com/ws76/ws76/modern"
@@ -58,7 +57,7 @@ func (u *Up) done() {
 func (u *Up) MidMessage() bool { return false }
 
 func (u *Up) write(dst []byte, tok legacy.Token) (n int, fits bool, err error) {
-	size, valid := len(tok.Data), utf8.Valid(tok.Data)
+	size, valid := len(tok.Data), isUTF8(tok.Data)
 	if !valid {
 		size = repairedLen(tok.Data)
 	}
