@@ -53,6 +53,9 @@ func TestForwardingFields(t *testing.T) {
 				if kept != want && !(slices.Contains(ours[1:], name) && want) {
 					t.Errorf("%s from %s: kept %t, want %t: %v", spelt, peer, kept, want, h)
 				}
+				if _, left := h[spelt]; left && !kept && !slices.Contains(ours, spelt) {
+					t.Errorf("%s from %s is left without its value: %v", spelt, peer, h)
+				}
 			}
 		}
 	}
