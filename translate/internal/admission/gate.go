@@ -131,11 +131,11 @@ func (g *Gate) ConnState(c Conn, state http.ConnState) {
 	}
 }
 
-// closeSilent closes the connections that have not sent a byte since they were accepted, a
-// second ago or longer. http.Server would give them five seconds.
-func (g *Gate) closeSilent() {
+// closeSilent closes the connections that have not sent a byte since they were accepted, so
+// long ago or longer. http.Server would give them five seconds.
+func (g *Gate) closeSilent(since time.Duration) {
 	for c, accepted := range g.serving {
-		if !accepted.IsZero() && time.Since(accepted) >= silence && len(c.Begins()) == 0 {
+		if !accepted.IsZero() && time.Since(accepted) >= since && len(c.Begins()) == 0 {
 			c.Close()
 		}
 	}
@@ -168,11 +168,11 @@ func (g *Gate) Drain() {
 	for _, ln := range g.listeners {
 		ln.Close()
 	}
-	g.closeSilent()
+	g.closeSilent(silence)
 	time.AfterFunc(silence, func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		g.closeSilent()
+		g.closeSilent(0) // the youngest came while the listeners were closed
 	})
 	g.checkEmpty()
 }

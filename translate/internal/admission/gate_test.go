@@ -98,9 +98,14 @@ func TestDrainClosesSilent(t *testing.T) {
 		g.Drain()
 		check(1, 0)
 		g.ConnState(old, http.StateClosed)
+		time.Sleep(time.Millisecond)
+		late := &closer{} // was accepted as the listener closed
+		g.ConnState(late, http.StateNew)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		check(1, 1)
+		if check(1, 1); late.closed != 1 {
+			t.Errorf("the last one accepted was closed %d times", late.closed)
+		}
 	})
 }
 
