@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -188,28 +185,36 @@ func TestRestartsRefuseNobody(t *testing.T) {
 	t.Parallel()
 	backend := startBackendProcess(t).address
 	sockets := openSockets(t, 1)
-	address := sockets[0].Addr().String()
-	ctx, stop := context.WithCancel(t.Context())
-	var clients sync.WaitGroup
-	var served atomic.Int64
-	for range 4 {
-		clients.Go(func() {
-			for ctx.Err() == nil {
-				if err := askOnce(address); err != nil {
-					t.Errorf("after %d: %v", served.Load(), err)
-				}
-				served.Add(1)
-			}
-		})
-	}
-	for range 10 {
+	start := func() *process {
 		p, err := startActivated(t, "$$", "ws76.socket", sockets, "WS76_BACKEND=http://"+backend)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for n := served.Load(); served.Load() < n+20; {
-			runtime.Gosched()
-		}
+		return p
+	}
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	once := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience} // a connection for each request
+	var served atomic.Int64
+	for range 4 {
+		clients.Go(func() {
+			for ; ctx.Err() == nil; served.Add(1) {
+				resp, err := once.Get("http://" + sockets[0].Addr().String() + "/plain")
+				if err != nil {
+					t.Errorf("after %d: %v", served.Load(), err)
+					continue
+				}
+				if resp.Body.Close(); resp.StatusCode != http.StatusOK {
+					t.Errorf("after %d: %s", served.Load(), resp.Status)
+				}
+			}
+		})
+	}
+	for range 10 {
+		p, before := start(), served.Load()
+		eventually(t, "request served", func() bool { return served.Load() >= before+20 })
 		if err := p.signal(); err != nil {
 			t.Fatal(err)
 		}
@@ -217,25 +222,5 @@ func TestRestartsRefuseNobody(t *testing.T) {
 			t.Fatalf("%v, %v\n%s", state, err, p.log())
 		}
 	}
-	stop()
-	p, err := startActivated(t, "$$", "ws76.socket", sockets, "WS76_BACKEND=http://"+backend)
-	if err != nil {
-		t.Fatal(err)
-	}
-	clients.Wait()
-	p.kill()
-}
-
-// askOnce sends a request on a connection of its own.
-func askOnce(address string) error {
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if _, err := io.WriteString(conn, "GET /missing HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"); err != nil {
-		return err
-	}
-	_, err = http.ReadResponse(bufio.NewReader(conn), nil)
-	return err
+	start() // for those who wait
 }

@@ -131,11 +131,11 @@ func (g *Gate) ConnState(c Conn, state http.ConnState) {
 	}
 }
 
-// closeSilent closes the connections that have not sent a byte since they were accepted, so
-// long ago or longer. http.Server would give them five seconds.
-func (g *Gate) closeSilent(since time.Duration) {
+// closeSilent closes the connections that were accepted so long ago, or longer, and have not
+// sent a byte. http.Server would give them five seconds.
+func (g *Gate) closeSilent(age time.Duration) {
 	for c, accepted := range g.serving {
-		if !accepted.IsZero() && time.Since(accepted) >= since && len(c.Begins()) == 0 {
+		if !accepted.IsZero() && time.Since(accepted) >= age && len(c.Begins()) == 0 {
 			c.Close()
 		}
 	}
