@@ -59,15 +59,15 @@ func (g *Gateway) diagnoseAborted(r *http.Request, reason Reason) {
 func routeOf(r *http.Request) diagnosis.Route { return diagnosis.RouteOf(r, rawHead(r)) }
 
 // diagnoseClosed looks at the end of a connection.
-func (g *Gateway) diagnoseClosed(c *conn, e *End) Damage {
-	if c.dialect != legacy.Hixie76 || c.route.Proxy == "" {
+func (g *Gateway) diagnoseClosed(c *conn, e End) Damage {
+	if c.Dialect != legacy.Hixie76 || c.route.Proxy == "" {
 		return Damage{}
 	}
 	if messages, _ := c.pair.Counts(relay.Client); messages > 0 {
 		g.diagnoses.Worked(c.route)
 		return Damage{}
 	}
-	end := diagnosis.Departure{Skipped: c.summary.Skipped > 0, Cut: e.Reason == ClientCut, Gone: e.Reason == ClientGone, After: time.Since(c.since), Misplaced: c.misplaced}
+	end := diagnosis.Departure{Skipped: c.Summary.Skipped > 0, Cut: e.Reason == ClientCut, Gone: e.Reason == ClientGone, After: time.Since(c.since), Misplaced: c.misplaced}
 	fault := end.Fault()
 	if e.By != ByClient || fault == "" {
 		return Damage{}

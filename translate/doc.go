@@ -14,7 +14,7 @@
 // A relay.Pair (internal/relay) carries the bytes, in two flows. A flow waits until
 // its source is readable without holding a buffer, takes one from a pool, reads what
 // there is, hands it to a codec, writes the result once, gives the buffer back. The
-// session (session.go) decides what happens when: it is pure, and has one table for
+// session (internal/session) decides what happens when: it is pure, and has one table for
 // all ends. The codecs (internal/codec) are pure: bytes in, bytes out, cut anywhere, a
 // few dozen bytes of state.
 //
@@ -28,13 +28,14 @@
 //	forward     what the backend is told about a client: forwarding fields, Host
 //	rawhead     request heads as they were received, which net/http does not keep
 //	codec       messages of one dialect to those of another
+//	session     what happens when, and how a connection ends
 //	relay       two sockets and what flows between them
 //	diagnosis   proxies that damage handshakes; package proxies has what is known of them
 //	census      who came, and what they carried
 //	redact      what the log must not have of a head
 //
 // Read next: gateway.go, where each request takes one of three ways; handshake.go, an
-// opening handshake from top to bottom; session.go, what happens when and how it ends;
+// opening handshake from top to bottom; internal/session, what happens when and how it ends;
 // registry.go, Shutdown.
 //
 // What holds, each with a test:

@@ -19,6 +19,7 @@ import (
 	"github.com/ws76/ws76/translate/internal/plain"
 	"github.com/ws76/ws76/translate/internal/rawhead"
 	"github.com/ws76/ws76/translate/internal/relay"
+	"github.com/ws76/ws76/translate/internal/session"
 )
 
 // A Gateway is the handler of the one port: it translates -75 and -76 for its
@@ -44,6 +45,7 @@ type core struct {
 	handshakes atomic.Int64
 	poller     relay.Poller
 	relay      relay.Config
+	limits     session.Limits
 	gate       *admission.Gate
 	registry   registry
 }
@@ -62,6 +64,7 @@ func New(o Options) *Gateway {
 	g.poller.Full = func(err error) {
 		o.Logger.Warn("a connection cannot be polled, and has two goroutines instead, about 8 KiB: raise the limit of descriptors, or fs.epoll.max_user_watches", "error", err)
 	}
+	g.limits = session.Limits{Ping: o.Timeouts.Ping, Idle: o.Timeouts.Idle}
 	g.relay = relay.Config{Write: o.Timeouts.Write, Close: o.Timeouts.Close, Poller: &g.poller}
 	g.options.Backend.Control = relay.Control(o.Timeouts.Write)
 	g.options.Backend.Wrap = func(conn net.Conn) net.Conn { return relay.NewConn(conn, o.Timeouts.Write) }

@@ -21,11 +21,12 @@ import (
 	"github.com/ws76/ws76/translate/internal/opening"
 	"github.com/ws76/ws76/translate/internal/relay"
 	"github.com/ws76/ws76/translate/internal/response"
+	"github.com/ws76/ws76/translate/internal/session"
 )
 
 // A conn is a client and a backend whose opening handshakes are complete.
 type conn struct {
-	session
+	session.Session
 	gw        *Gateway
 	pair      relay.Pair
 	client    netip.Prefix // as limits count it
@@ -98,7 +99,7 @@ func (g *Gateway) complete(w http.ResponseWriter, r *http.Request, hs opening.Ha
 		return
 	}
 	g.join(&conn{
-		session: session{dialect: hs.Dialect(), backend: g.options.BackendDialect, nudge: g.nudge(hs.Dialect()), limits: &g.options.Timeouts}, gw: g, client: client, remote: r.RemoteAddr, path: strings.Clone(r.URL.Path), name: census.NameOf(r, hs.Origin(), g.rules.TrustsPeer(r)),
+		Session: session.Session{Dialect: hs.Dialect(), Backend: g.options.BackendDialect, Nudge: g.nudge(hs.Dialect()), Limits: &g.limits}, gw: g, client: client, remote: r.RemoteAddr, path: strings.Clone(r.URL.Path), name: census.NameOf(r, hs.Origin(), g.rules.TrustsPeer(r)),
 		since: time.Now(), route: routeOf(r), misplaced: hs.Misplaced(), tap: g.tap(r, rest, backend.Rest),
 	}, hs, socket, rest, backend, time.Since(began))
 }
@@ -165,11 +166,11 @@ func (g *Gateway) abort(r *http.Request, hs opening.Handshake, backend *modern.B
 // join registers a connection and starts to carry. A connection whose handshake
 // the gateway's shutdown overtook is shut down as well.
 func (g *Gateway) join(c *conn, hs opening.Handshake, client net.Conn, rest []byte, backend *modern.Backend, took time.Duration) {
-	c.up, c.down = hs.Codecs(&c.summary)
+	c.Up, c.Down = hs.Codecs(&c.Summary)
 	c.pair.Join(&g.relay, c, relay.Leg{Conn: client, Rest: rest}, relay.Leg{Conn: backend.Conn, Rest: backend.Rest})
 	g.registry.opened(c, took)
 	if g.logger.IsInfo() {
-		args := []any{"dialect", c.dialect.String(), "client", c.remote, "path", hclog.Quote(c.path), "seconds", took.Seconds()}
+		args := []any{"dialect", c.Dialect.String(), "client", c.remote, "path", hclog.Quote(c.path), "seconds", took.Seconds()}
 		g.logger.Info("connection opened", c.named(args)...)
 	}
 	if g.gate.Draining() {
@@ -182,22 +183,28 @@ func (g *Gateway) join(c *conn, hs opening.Handshake, client net.Conn, rest []by
 // Ping, before it is closed for silence: an app that only writes is not closed while it
 // writes, and is as soon as it pauses.
 func (c *conn) Handle(e relay.Event) relay.Action {
-	known := c.deaf
-	a := c.session.Handle(e)
-	if c.deaf && !known {
+	known := c.Deaf()
+	a := c.Session.Handle(e)
+	if c.Deaf() && !known {
 		c.gw.logger.Warn("the backend has never answered a Ping: it is closed when it sends nothing between two of them",
-			c.named([]any{"dialect", c.dialect.String(), "client", c.remote, "path", hclog.Quote(c.path), "reason", string(BackendSilent)})...)
+			c.named([]any{"dialect", c.Dialect.String(), "client", c.remote, "path", hclog.Quote(c.path), "reason", string(BackendSilent)})...)
 	}
 	return a
 }
 
+// end returns how the connection has ended.
+func (c *conn) end() End {
+	e := c.End()
+	return End{e.By, Reason(e.Reason), e.Err}
+}
+
 // Closed is called once, by the Pair, when the connection is over.
 func (c *conn) Closed(*relay.Pair) {
-	e := c.end.Load()
+	e := c.end()
 	c.gw.logClosed(c, e)
 	damage := c.gw.diagnoseClosed(c, e)
 	if c.tap != nil {
-		c.tap.Closed(*e, damage)
+		c.tap.Closed(e, damage)
 	}
 	defer c.gw.gate.Hold()() // a drain that is over has counted all
 	c.gw.gate.Leave(c.client)
@@ -220,16 +227,16 @@ func (c *conn) named(args []any) []any {
 	return args
 }
 
-func (g *Gateway) logClosed(c *conn, e *End) {
+func (g *Gateway) logClosed(c *conn, e End) {
 	if e.Reason == BinaryMessage {
-		g.logger.Warn("binary message ended a connection", c.named([]any{"by", string(e.By), "dialect", c.dialect.String(), "client", c.remote, "path", hclog.Quote(c.path), "reason", string(e.Reason)})...)
+		g.logger.Warn("binary message ended a connection", c.named([]any{"by", string(e.By), "dialect", c.Dialect.String(), "client", c.remote, "path", hclog.Quote(c.path), "reason", string(e.Reason)})...)
 	}
 	if !g.logger.IsInfo() {
 		return
 	}
 	t, undelivered := c.delivered()
 	args := []any{
-		"dialect", c.dialect.String(), "client", c.remote, "path", hclog.Quote(c.path), "seconds", time.Since(c.since).Seconds(),
+		"dialect", c.Dialect.String(), "client", c.remote, "path", hclog.Quote(c.path), "seconds", time.Since(c.since).Seconds(),
 		"messages_up", t.MessagesUp, "bytes_up", t.BytesUp,
 		"messages_down", t.MessagesDown, "bytes_down", t.BytesDown,
 		"by", string(e.By), "reason", string(e.Reason),

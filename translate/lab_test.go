@@ -122,7 +122,7 @@ func (l *lab) ending() bool {
 	l.gw.registry.mu.Lock()
 	defer l.gw.registry.mu.Unlock()
 	for c := range l.gw.registry.conns {
-		return c.end.Load() != nil
+		return c.End() != nil
 	}
 	return true
 }

@@ -30,7 +30,7 @@ func (r *registry) opened(c *conn, took time.Duration) {
 }
 
 // closed removes a connection that has ended.
-func (r *registry) closed(c *conn, e *End) {
+func (r *registry) closed(c *conn, e End) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.conns, c)
@@ -51,8 +51,8 @@ func (r *registry) snapshot() Stats {
 	s := r.stats.clone()
 	s.Open = map[legacy.Dialect]int64{}
 	for c := range r.conns {
-		s.Open[c.dialect]++
-		put(&s.Traffic, c.dialect, s.Traffic[c.dialect].Plus(c.traffic()))
+		s.Open[c.Dialect]++
+		put(&s.Traffic, c.Dialect, s.Traffic[c.Dialect].Plus(c.traffic()))
 	}
 	for d, t := range s.Traffic {
 		s.Traffic[d] = t.AtLeast(r.shown[d])
@@ -66,7 +66,7 @@ func (r *registry) talks(by diagnosis.Route) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for c := range r.conns {
-		if messages, _ := c.pair.Counts(relay.Client); messages > 0 && c.dialect == legacy.Hixie76 && c.route == by {
+		if messages, _ := c.pair.Counts(relay.Client); messages > 0 && c.Dialect == legacy.Hixie76 && c.route == by {
 			return true
 		}
 	}

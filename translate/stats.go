@@ -83,25 +83,25 @@ func (c *conn) delivered() (t Traffic, undelivered int64) {
 // opened counts a connection in. Like the other counters it is called with the
 // registry's lock held, when a connection opens or closes, never for a message.
 func (s *Stats) opened(c *conn, took time.Duration) {
-	count(&s.Opened, c.dialect)
-	h := s.Handshake[c.dialect]
+	count(&s.Opened, c.Dialect)
+	h := s.Handshake[c.Dialect]
 	h.Observe(took, Buckets)
-	put(&s.Handshake, c.dialect, h)
+	put(&s.Handshake, c.Dialect, h)
 }
 
-func (s *Stats) closed(c *conn, e *End) {
-	count(&s.Closed, Closed{c.dialect, e.By, e.Reason})
+func (s *Stats) closed(c *conn, e End) {
+	count(&s.Closed, Closed{c.Dialect, e.By, e.Reason})
 	if e.Reason == ShuttingDown && c.pair.Told(relay.Client) {
-		count(&s.Told, c.dialect)
+		count(&s.Told, c.Dialect)
 	}
-	h := s.Lifetime[c.dialect]
+	h := s.Lifetime[c.Dialect]
 	h.Observe(time.Since(c.since), Lifetimes)
-	put(&s.Lifetime, c.dialect, h)
+	put(&s.Lifetime, c.Dialect, h)
 	delivered, _ := c.delivered()
-	put(&s.Traffic, c.dialect, s.Traffic[c.dialect].Plus(delivered))
-	s.Skipped += c.summary.Skipped
-	s.Repaired += c.summary.Repaired
-	s.Dropped += c.summary.Dropped
+	put(&s.Traffic, c.Dialect, s.Traffic[c.Dialect].Plus(delivered))
+	s.Skipped += c.Summary.Skipped
+	s.Repaired += c.Summary.Repaired
+	s.Dropped += c.Summary.Dropped
 }
 
 func count[K comparable](m *map[K]int64, key K) { put(m, key, (*m)[key]+1) }

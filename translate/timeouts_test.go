@@ -440,7 +440,7 @@ func TestBrokenForWriting(t *testing.T) {
 				time.Sleep(test.after)
 				synctest.Wait()
 				for c := range l.gw.registry.conns {
-					if c.end.Load() == nil {
+					if c.End() == nil {
 						t.Error("nothing has ended")
 					}
 				}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ws76/ws76/translate/internal/redact"
 	"github.com/ws76/ws76/translate/internal/relay"
+	"github.com/ws76/ws76/translate/internal/session"
 )
 
 // debugHead logs the head of an opening handshake as it was received.
@@ -33,7 +34,7 @@ func (c *conn) Tap() func(side relay.Side, written bool, data []byte) {
 
 // trace shows bytes read from a side or written to it, frames as they come.
 func (c *conn) trace(side relay.Side, written bool, data []byte) {
-	name, what := by(side), "read"
+	name, what := session.By(side), "read"
 	if written {
 		what = "written"
 	}
@@ -43,6 +44,6 @@ func (c *conn) trace(side relay.Side, written bool, data []byte) {
 	if !c.gw.logger.IsTrace() {
 		return
 	}
-	c.gw.logger.Trace("frames", "dialect", c.dialect.String(), "client", c.remote,
+	c.gw.logger.Trace("frames", "dialect", c.Dialect.String(), "client", c.remote,
 		"what", what, "side", string(name), "bytes", len(data), "hex", hex.EncodeToString(data[:min(len(data), maxTrace)]))
 }

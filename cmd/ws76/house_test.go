@@ -58,7 +58,7 @@ var rooms = map[string]room{
 	"legacy":            {1250, nil},
 	"legacy/legacytest": {71, []string{module + "/legacy"}},
 	"modern":            {826, []string{gorillaMod}},
-	"translate": {1544, []string{
+	"translate": {1255, []string{
 		module + "/translate/internal/admission",
 		module + "/translate/internal/census",
 		module + "/translate/internal/checks",
@@ -67,7 +67,7 @@ var rooms = map[string]room{
 		module + "/translate/internal/redact",
 		module + "/translate/internal/response",
 		module + "/translate/internal/codec", module + "/translate/internal/forward", module + "/translate/internal/plain", module + "/translate/internal/rawhead",
-		module + "/translate/internal/relay", module + "/translate/proxies", module + "/legacy", module + "/modern", hclogMod,
+		module + "/translate/internal/relay", module + "/translate/internal/session", module + "/translate/proxies", module + "/legacy", module + "/modern", hclogMod,
 	}},
 	"translate/internal/admission": {247, nil},
 	"translate/internal/census":    {137, []string{module + "/legacy"}},
@@ -76,6 +76,8 @@ var rooms = map[string]room{
 	"translate/internal/opening":   {343, []string{module + "/translate/internal/checks", module + "/translate/internal/codec", module + "/translate/internal/forward", module + "/translate/internal/relay", module + "/translate/proxies", module + "/legacy", module + "/modern"}},
 	"translate/internal/redact":    {71, nil},
 	"translate/internal/response":  {138, []string{module + "/translate/internal/forward", module + "/modern"}},
+
+	"translate/internal/session": {336, []string{module + "/translate/internal/admission", module + "/translate/internal/codec", module + "/translate/internal/relay", module + "/legacy", module + "/modern"}},
 
 	"translate/internal/codec":   {796, []string{module + "/legacy", module + "/modern"}},
 	"translate/internal/forward": {257, nil},
@@ -127,6 +129,7 @@ var importRules = []importRule{
 	{func(name string) bool { return path.Dir(name) == "legacy" }, []string{hclogMod, module}, "a wire has no log and no other room"},
 	{inRoom("translate"), []string{"os/signal", "flag"}, "edge matters belong to the command"},
 	{inRoom("translate/internal/codec"), []string{"net", "time", "os"}, "pure means testable at every cut"},
+	{inRoom("translate/internal/session"), []string{"net", "os"}, "events in, actions out: its clock comes with the events"},
 }
 
 // callRules hold for calls outside of programs.

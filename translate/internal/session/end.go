@@ -1,4 +1,4 @@
-package translate
+package session
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/ws76/ws76/legacy"
 	"github.com/ws76/ws76/modern"
+	"github.com/ws76/ws76/translate/internal/admission"
 	"github.com/ws76/ws76/translate/internal/codec"
 )
 
@@ -22,8 +23,8 @@ const (
 // An End is how a connection ended.
 type End struct {
 	By     Side
-	Reason Reason
-	Err    error // what was read or happened, if the reason does not say it all
+	Reason string // one of this package, of legacy.FrameError or of modern.ProtocolError
+	Err    error  // what was read or happened, if the reason does not say it all
 
 	half  Side   // who ended TCP first, in a tunnel: what the other still sends is for it
 	gone  bool   // By has ended TCP, or its connection broke: there is nobody to say goodbye to
@@ -35,34 +36,31 @@ type End struct {
 //
 // A side of -76 learns no code: it has FF 00 for an orderly end, and the bare end
 // of TCP for any other. A page sees the difference as wasClean.
-var endings = map[Reason]struct {
+var endings = map[string]struct {
 	code  uint16
 	clean bool
 }{
-	ClientClosed:          {modern.NormalClosure, true},
-	ClientGone:            {modern.GoingAway, false},
-	ClientCut:             {modern.GoingAway, false},
-	ClientSlow:            {modern.GoingAway, false},
-	ClientSilent:          {modern.GoingAway, false},
-	BackendClosed:         {modern.NormalClosure, true},
-	BackendGone:           {modern.GoingAway, false},
-	BackendSlow:           {modern.GoingAway, false},
-	BackendSilent:         {modern.GoingAway, false},
-	InvalidUTF8:           {modern.InvalidPayload, false},
-	InvalidBase64:         {modern.InvalidPayload, false},
-	BinaryMessage:         {modern.UnsupportedData, true},
-	Idle:                  {modern.GoingAway, true},
-	ShuttingDown:          {modern.GoingAway, true},
-	legacy.MessageTooBig:  {modern.TooBig, true},
-	legacy.SkipTooBig:     {modern.ProtocolFailure, false},
-	legacy.LengthOverflow: {modern.ProtocolFailure, false},
-	legacy.Key3Timeout:    {modern.GoingAway, false},
-	legacy.Key3Missing:    {modern.GoingAway, false},
-	ClientLeft:            {modern.GoingAway, false},
+	ClientClosed:           {modern.NormalClosure, true},
+	ClientGone:             {modern.GoingAway, false},
+	ClientCut:              {modern.GoingAway, false},
+	ClientSlow:             {modern.GoingAway, false},
+	ClientSilent:           {modern.GoingAway, false},
+	BackendClosed:          {modern.NormalClosure, true},
+	BackendGone:            {modern.GoingAway, false},
+	BackendSlow:            {modern.GoingAway, false},
+	BackendSilent:          {modern.GoingAway, false},
+	InvalidUTF8:            {modern.InvalidPayload, false},
+	InvalidBase64:          {modern.InvalidPayload, false},
+	BinaryMessage:          {modern.UnsupportedData, true},
+	Idle:                   {modern.GoingAway, true},
+	admission.ShuttingDown: {modern.GoingAway, true},
+	legacy.MessageTooBig:   {modern.TooBig, true},
+	legacy.SkipTooBig:      {modern.ProtocolFailure, false},
+	legacy.LengthOverflow:  {modern.ProtocolFailure, false},
 }
 
 // endFor is the end by a side for a reason of the table.
-func endFor(by Side, r Reason, err error) End {
+func endFor(by Side, r string, err error) End {
 	e := endings[r]
 	return End{By: by, Reason: r, Err: err, code: e.code, clean: e.clean}
 }
@@ -71,13 +69,13 @@ func endFor(by Side, r Reason, err error) End {
 // RFC 6455 says its code itself, and a Close frame is answered with its own.
 func endByError(by Side, err error) End {
 	if frame, ok := errors.AsType[*legacy.FrameError](err); ok {
-		return endFor(by, Reason(frame.Reason()), err)
+		return endFor(by, frame.Reason(), err)
 	}
 	if closed, ok := errors.AsType[*codec.CloseError](err); ok {
 		return End{By: by, Reason: closedBy[by], Err: fmt.Errorf("the %s %w", by, closed), code: closed.Code, clean: true}
 	}
 	if protocol, ok := errors.AsType[*modern.ProtocolError](err); ok {
-		return End{By: by, Reason: Reason(protocol.Reason()), Err: err, code: protocol.Code, clean: protocol.Code == modern.TooBig}
+		return End{By: by, Reason: protocol.Reason(), Err: err, code: protocol.Code, clean: protocol.Code == modern.TooBig}
 	}
 	switch {
 	case errors.Is(err, codec.ErrClose):
@@ -91,13 +89,13 @@ func endByError(by Side, err error) End {
 }
 
 // closedBy are the reasons of closing handshakes.
-var closedBy = map[Side]Reason{ByClient: ClientClosed, ByBackend: BackendClosed}
+var closedBy = map[Side]string{ByClient: ClientClosed, ByBackend: BackendClosed}
 
 // endedBy are the reasons of tunnels that end without a Close frame.
-var endedBy = map[Side]Reason{ByClient: ClientEnded, ByBackend: BackendEnded}
+var endedBy = map[Side]string{ByClient: ClientEnded, ByBackend: BackendEnded}
 
 // slowBy are the reasons of ends by a side that takes nothing.
-var slowBy = map[Side]Reason{ByClient: ClientSlow, ByBackend: BackendSlow}
+var slowBy = map[Side]string{ByClient: ClientSlow, ByBackend: BackendSlow}
 
 // silentBy are the reasons of ends by a side that does not answer a Ping.
-var silentBy = map[Side]Reason{ByClient: ClientSilent, ByBackend: BackendSilent}
+var silentBy = map[Side]string{ByClient: ClientSilent, ByBackend: BackendSilent}

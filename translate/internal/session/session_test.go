@@ -1,4 +1,4 @@
-package translate
+package session
 
 import (
 	"fmt"
@@ -30,8 +30,8 @@ type pairOf struct{ client, backend legacy.Dialect }
 
 func (p pairOf) String() string { return fmt.Sprintf("%s-%s", p.client, p.backend) }
 
-func (p pairOf) session() *session {
-	return &session{dialect: p.client, backend: p.backend, limits: &Timeouts{}}
+func (p pairOf) session() *Session {
+	return &Session{Dialect: p.client, Backend: p.backend, Limits: &Limits{}}
 }
 
 // The errors of scanners for what a peer sends.
@@ -59,10 +59,10 @@ type sessionEvent struct {
 }
 
 // sideEvents are what may happen on a side, of which a codec looks at what it sends.
-func sideEvents(s *session, side relay.Side) (events []sessionEvent) {
+func sideEvents(s *Session, side relay.Side) (events []sessionEvent) {
 	add := func(name string, e relay.Event) {
 		e.Side = side
-		events = append(events, sessionEvent{string(by(side)) + " " + name, e})
+		events = append(events, sessionEvent{string(By(side)) + " " + name, e})
 	}
 	done := func(name string, err error) { add(name, relay.Event{Kind: relay.CodecDone, Err: err}) }
 	d := s.dialectOf(side)
@@ -74,7 +74,7 @@ func sideEvents(s *session, side relay.Side) (events []sessionEvent) {
 		done("frame of a reserved type too big", fromLegacy("\x01ab", 1))
 		done("length of 64 bits", fromLegacy("\x80"+strings.Repeat("\xff", 10), 0))
 	}
-	if !s.tunnel() && d.Legacy() && side == relay.Client && !s.backend.Legacy() {
+	if !s.tunnel() && d.Legacy() && side == relay.Client && !s.Backend.Legacy() {
 		done("no base64", codec.ErrBase64)
 	}
 	if !s.tunnel() && !d.Legacy() {
@@ -92,14 +92,14 @@ func sideEvents(s *session, side relay.Side) (events []sessionEvent) {
 	return events
 }
 
-func sessionEvents(s *session) []sessionEvent {
+func sessionEvents(s *Session) []sessionEvent {
 	events := append(sideEvents(s, relay.Client), sideEvents(s, relay.Backend)...)
 	return append(events, sessionEvent{"shutdown", relay.Event{Kind: relay.Shutdown}})
 }
 
 // words is what a Say says: FF00, the code of a Close frame, and a dot for the end of
 // TCP; - is nothing for now, and x nothing any more.
-func words(t *testing.T, s *session, to relay.Side, say *relay.Say) string {
+func words(t *testing.T, s *Session, to relay.Side, say *relay.Say) string {
 	t.Helper()
 	switch {
 	case say == nil:
@@ -113,7 +113,7 @@ func words(t *testing.T, s *session, to relay.Side, say *relay.Say) string {
 	case d.Legacy() && string(b) == "\xff\x00":
 		out = "FF00"
 	case d.Legacy():
-		t.Fatalf("%q is said to a %s of %s", b, by(to), d)
+		t.Fatalf("%q is said to a %s of %s", b, By(to), d)
 	default:
 		out = closeCode(t, b, to == relay.Backend)
 	}
@@ -143,7 +143,7 @@ func closeCode(t *testing.T, frame []byte, masked bool) string {
 }
 
 // line is a line of the table.
-func line(t *testing.T, s *session, name string, a relay.Action) string {
+func line(t *testing.T, s *Session, name string, a relay.Action) string {
 	t.Helper()
 	e := s.end.Load()
 	besides := ""
@@ -193,7 +193,7 @@ func afterAnyEnd(t *testing.T, pair pairOf, events []sessionEvent, e sessionEven
 		a := s.Handle(e.Event)
 		now := s.end.Load()
 		overruled := now.Reason != begun.Reason
-		slow := map[relay.Side]Reason{relay.Client: ClientSlow, relay.Backend: BackendSlow}[e.Side]
+		slow := map[relay.Side]string{relay.Client: ClientSlow, relay.Backend: BackendSlow}[e.Side]
 		if wants := e.Kind == relay.WriteTimeout && begun.Reason != ClientSlow && begun.Reason != BackendSlow; overruled != wants || overruled && now.Reason != slow {
 			t.Errorf("%s: %s, then %s: the reason is %s", pair, first.name, e.name, now.Reason)
 		}
@@ -202,7 +202,7 @@ func afterAnyEnd(t *testing.T, pair pairOf, events []sessionEvent, e sessionEven
 		}
 		*now = End{By: "", Reason: "-"}
 		if overruled {
-			*now = End{By: by(e.Side), Reason: slow}
+			*now = End{By: By(e.Side), Reason: slow}
 		}
 		got := line(t, s, "then "+e.name, a)
 		if same != "" && got != same && e.Kind != relay.WriteTimeout {
@@ -239,10 +239,10 @@ func TestSessionTable(t *testing.T) {
 	}
 }
 
-// Every reason of the table of ends is the reason of some event of the session's, but
-// for those of a client that was never joined with a backend.
+// Every reason of the table of ends is the reason of some event, but for those of the clock,
+// which TestSessionTicks has.
 func TestSessionTableIsComplete(t *testing.T) {
-	seen := map[Reason]bool{legacy.Key3Timeout: true, legacy.Key3Missing: true, ClientLeft: true, Idle: true, ClientSilent: true, BackendSilent: true}
+	seen := map[string]bool{Idle: true, ClientSilent: true, BackendSilent: true}
 	for _, pairs := range sessionPairs {
 		for _, e := range sessionEvents(pairs[0].session()) {
 			s := pairs[0].session()
@@ -274,7 +274,7 @@ func checkControl(t *testing.T, frame []byte, op modern.Opcode, payload string, 
 	t.Helper()
 	h, ok := modern.ParseHeader(frame)
 	if !ok || !h.Fin || h.Opcode != op || h.Masked != (to == relay.Backend) || len(frame) != h.Size+int(h.Length) {
-		t.Errorf("%x is sent to the %s", frame, by(to))
+		t.Errorf("%x is sent to the %s", frame, By(to))
 		return
 	}
 	got := slices.Clone(frame[h.Size:])
@@ -312,7 +312,7 @@ type tickStep struct {
 	clientIsBusy  bool
 	backendIsBusy bool
 	ping, message bool
-	end           Reason
+	end           string
 	next          time.Duration // until the next Tick
 }
 
@@ -326,65 +326,65 @@ func TestSessionTicks(t *testing.T) {
 	for _, test := range []struct {
 		name      string
 		pairs     []pairOf
-		limits    Timeouts
+		limits    Limits
 		text      bool
 		beginNext time.Duration
 		steps     []tickStep
 	}{
-		{"nothing is due", legacyClient, Timeouts{}, false, 0, nil},
-		{"heard each time", append(legacyClient, legacyBackend...), Timeouts{Ping: 20 * s}, false, 20 * s, []tickStep{
+		{"nothing is due", legacyClient, Limits{}, false, 0, nil},
+		{"heard each time", append(legacyClient, legacyBackend...), Limits{Ping: 20 * s}, false, 20 * s, []tickStep{
 			{after: 20 * s, ping: true, next: 20 * s},
 			{after: 20 * s, heard: 1, ping: true, next: 20 * s},
 			{after: 20 * s, heard: 2, ping: true, next: 20 * s},
 		}},
-		{"silent backend", legacyClient, Timeouts{Ping: 20 * s}, false, 20 * s, []tickStep{
+		{"silent backend", legacyClient, Limits{Ping: 20 * s}, false, 20 * s, []tickStep{
 			{after: 20 * s, heard: 7, ping: true, next: 20 * s},
 			{after: 20 * s, heard: 7, end: BackendSilent},
 		}},
-		{"silent client", legacyBackend, Timeouts{Ping: 20 * s}, false, 20 * s, []tickStep{
+		{"silent client", legacyBackend, Limits{Ping: 20 * s}, false, 20 * s, []tickStep{
 			{after: 20 * s, ping: true, next: 20 * s},
 			{after: 20 * s, end: ClientSilent},
 		}},
-		{"backend that is not read, because the client takes nothing", legacyClient, Timeouts{Ping: 20 * s}, false, 20 * s, []tickStep{
+		{"backend that is not read, because the client takes nothing", legacyClient, Limits{Ping: 20 * s}, false, 20 * s, []tickStep{
 			{after: 20 * s, ping: true, next: 20 * s},
 			{after: 20 * s, clientIsBusy: true, ping: true, next: 20 * s},
 			{after: 20 * s, end: BackendSilent},
 		}},
-		{"backend that is behind with reading gets no Ping on top", legacyClient, Timeouts{Ping: 20 * s}, false, 20 * s, []tickStep{
+		{"backend that is behind with reading gets no Ping on top", legacyClient, Limits{Ping: 20 * s}, false, 20 * s, []tickStep{
 			{after: 20 * s, backendIsBusy: true, next: 20 * s},
 			{after: 20 * s, backendIsBusy: true, next: 20 * s},
 			{after: 20 * s, ping: true, next: 20 * s},
 			{after: 20 * s, end: BackendSilent},
 		}},
-		{"client that is behind with reading gets no Ping on top", legacyBackend, Timeouts{Ping: 20 * s}, false, 20 * s, []tickStep{
+		{"client that is behind with reading gets no Ping on top", legacyBackend, Limits{Ping: 20 * s}, false, 20 * s, []tickStep{
 			{after: 20 * s, clientIsBusy: true, next: 20 * s},
 			{after: 20 * s, ping: true, next: 20 * s},
 		}},
-		{"nobody to ping", noPings, Timeouts{Ping: 20 * s}, false, 20 * s, []tickStep{
+		{"nobody to ping", noPings, Limits{Ping: 20 * s}, false, 20 * s, []tickStep{
 			{after: 20 * s, next: 20 * s},
 			{after: 20 * s, next: 20 * s},
 		}},
-		{"idle", append(append(slices.Clone(legacyClient), legacyBackend...), noPings...), Timeouts{Idle: 60 * s}, false, 60 * s, []tickStep{
+		{"idle", append(append(slices.Clone(legacyClient), legacyBackend...), noPings...), Limits{Idle: 60 * s}, false, 60 * s, []tickStep{
 			{after: 60 * s, carried: 1, next: 60 * s},
 			{after: 60 * s, carried: 2, next: 60 * s},
 			{after: 60 * s, carried: 2, end: Idle},
 		}},
-		{"a side that is slow to take is not idle", append(slices.Clone(legacyClient), legacyBackend...), Timeouts{Idle: 60 * s}, false, 60 * s, []tickStep{
+		{"a side that is slow to take is not idle", append(slices.Clone(legacyClient), legacyBackend...), Limits{Idle: 60 * s}, false, 60 * s, []tickStep{
 			{after: 60 * s, clientIsBusy: true, next: 60 * s},
 			{after: 60 * s, backendIsBusy: true, next: 60 * s},
 			{after: 60 * s, end: Idle},
 		}},
-		{"idle in spite of Pongs, seen at the shorter period", legacyClient, Timeouts{Idle: 60 * s, Ping: 25 * s}, false, 25 * s, []tickStep{
+		{"idle in spite of Pongs, seen at the shorter period", legacyClient, Limits{Idle: 60 * s, Ping: 25 * s}, false, 25 * s, []tickStep{
 			{after: 25 * s, heard: 1, ping: true, next: 25 * s},
 			{after: 25 * s, heard: 2, ping: true, next: 25 * s},
 			{after: 25 * s, heard: 3, end: Idle},
 		}},
-		{"an idle time that is shorter does not ping more often", legacyClient, Timeouts{Idle: 20 * s, Ping: 60 * s}, false, 20 * s, []tickStep{
+		{"an idle time that is shorter does not ping more often", legacyClient, Limits{Idle: 20 * s, Ping: 60 * s}, false, 20 * s, []tickStep{
 			{after: 20 * s, carried: 1, next: 20 * s},
 			{after: 20 * s, carried: 2, next: 20 * s},
 			{after: 20 * s, carried: 3, ping: true, next: 20 * s},
 		}},
-		{"text for a client that was sent nothing", legacyClient, Timeouts{Ping: 20 * s}, true, 5 * s, []tickStep{
+		{"text for a client that was sent nothing", legacyClient, Limits{Ping: 20 * s}, true, 5 * s, []tickStep{
 			{after: 5 * s, sent: 1, next: 5 * s},
 			{after: 5 * s, sent: 1, next: 5 * s},
 			{after: 5 * s, sent: 1, next: 5 * s},
@@ -392,7 +392,7 @@ func TestSessionTicks(t *testing.T) {
 			{after: 5 * s, sent: 1, heard: 1, message: true, next: 5 * s},
 			{after: 5 * s, sent: 1, heard: 1, next: 5 * s},
 		}},
-		{"no text for a client that takes none", legacyClient, Timeouts{Ping: 20 * s}, true, 5 * s, []tickStep{
+		{"no text for a client that takes none", legacyClient, Limits{Ping: 20 * s}, true, 5 * s, []tickStep{
 			{after: 20 * s, clientIsBusy: true, ping: true, next: 5 * s},
 			{after: 5 * s, heard: 1, message: true, next: 5 * s},
 		}},
@@ -400,9 +400,9 @@ func TestSessionTicks(t *testing.T) {
 		for _, pair := range test.pairs {
 			t.Run(fmt.Sprint(test.name, " ", pair), func(t *testing.T) {
 				session := pair.session()
-				session.limits = &test.limits
+				session.Limits = &test.limits
 				if test.text {
-					session.nudge = legacy.AppendText(nil, []byte("still here"))
+					session.Nudge = legacy.AppendText(nil, []byte("still here"))
 				}
 				now := time.Unix(1e9, 0)
 				a := session.Handle(relay.Event{Kind: relay.Started, Now: now})
@@ -423,14 +423,14 @@ func checkNext(t *testing.T, now time.Time, a relay.Action, want time.Duration) 
 	}
 }
 
-func (step tickStep) check(t *testing.T, pair pairOf, s *session, now time.Time) {
+func (step tickStep) check(t *testing.T, pair pairOf, s *Session, now time.Time) {
 	t.Helper()
 	side, _ := pinged(pair)
 	e := relay.Event{Kind: relay.Tick, Now: now, Carried: step.carried, Sent: step.sent, Busy: [2]bool{step.clientIsBusy, step.backendIsBusy}}
 	e.Heard[side] = step.heard
 	a := s.Handle(e)
 	checkNext(t, now, a, step.next)
-	var reason Reason
+	var reason string
 	if end := s.end.Load(); end != nil {
 		reason = end.Reason
 	}
@@ -456,7 +456,7 @@ func TestSessionTunnelEnd(t *testing.T) {
 		closes []relay.Side // in this order
 		tcp    relay.Side   // ends it
 		by     Side
-		reason Reason
+		reason string
 	}{
 		{nil, relay.Client, ByClient, ClientEnded},
 		{nil, relay.Backend, ByBackend, BackendEnded},
@@ -470,7 +470,7 @@ func TestSessionTunnelEnd(t *testing.T) {
 		for _, err := range []error{nil, io.ErrUnexpectedEOF} {
 			s := pairOf{legacy.RFC6455, legacy.RFC6455}.session()
 			for _, side := range test.closes {
-				codec.NewWalk(side == relay.Backend, &s.summary).Pass([]byte(closes[side]))
+				codec.NewWalk(side == relay.Backend, &s.Summary).Pass([]byte(closes[side]))
 			}
 			a := s.Handle(relay.Event{Kind: relay.ReadEnded, Side: test.tcp, Err: err})
 			says := [2]*relay.Say{a.ToClient, a.ToBackend}
@@ -500,14 +500,14 @@ func TestSessionDeafBackend(t *testing.T) {
 		{"is not read", false, relay.Event{Busy: [2]bool{true, false}}, false},
 	} {
 		s := pairOf{legacy.Hixie76, legacy.RFC6455}.session()
-		s.limits = &Timeouts{Ping: time.Second}
+		s.Limits = &Limits{Ping: time.Second}
 		now := time.Unix(1e9, 0)
 		s.Handle(relay.Event{Kind: relay.Started, Now: now})
 		s.Handle(relay.Event{Kind: relay.Tick, Now: now.Add(time.Second)})
 		if s.deaf {
 			t.Errorf("%s: deaf before the first Ping could be answered", test.name)
 		}
-		s.summary.Answered.Store(test.answered)
+		s.Summary.Answered.Store(test.answered)
 		test.tick.Kind, test.tick.Now = relay.Tick, now.Add(2*time.Second)
 		if s.Handle(test.tick); s.deaf != test.deaf {
 			t.Errorf("%s: deaf %v", test.name, s.deaf)
