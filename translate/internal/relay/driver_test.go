@@ -4,9 +4,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"net"
 	"net/http/httptest"
+	"os"
 	"testing"
 	"time"
 
@@ -16,7 +18,12 @@ import (
 // TestMain lets more tests run at a time than there are processors: most of them wait.
 func TestMain(m *testing.M) {
 	flag.Set("test.parallel", "8") // go test -parallel overrides it
-	m.Run()
+	code := m.Run()
+	if n := hogs.Load(); n != 0 {
+		fmt.Fprintf(os.Stderr, "%d flows are still said to carry without a wait\n", n)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // A driver is a way to run the flows of a Pair, over connections of one kind. All keep

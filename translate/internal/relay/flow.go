@@ -26,8 +26,7 @@ const (
 	// after which that one's source is watched: a flow of few messages needs neither.
 	busyAfter = 8
 	// budget is how much a flow that never waits carries before it yields, in bytes, and as
-	// if each message had perMessage bytes more. To yield wakes an idle processor, so it is
-	// not for each read.
+	// if each message had perMessage bytes more.
 	budget     = 512 << 10
 	perMessage = 1 << 10
 	// A read of messages shorter than short, on an average, is more than the budget by
@@ -71,6 +70,7 @@ type flow struct {
 	stop     bool
 	large    bool            // the last read of a connection that is no bare socket filled the small buffer
 	in       *[readSize]byte // nil while there is nothing to do
+	hogs     bool            // it is one of hogs
 	spent    int             // of the budget
 	weighed  int64           // messages that were counted against the budget
 	from, n  int             // in[from:n] is to be transformed
@@ -152,11 +152,30 @@ func (f *flow) turn(fd uintptr) found {
 	return what
 }
 
-// yield lets others run, if the flow has carried enough.
+// hogs are the flows that have carried a budget since they last waited.
+var hogs atomic.Int32
+
+// yield lets others run, if the flow has carried enough and no processor is free for them.
 func (f *flow) yield() {
-	if f.spent >= budget {
-		f.spent = 0
+	if f.spent < budget {
+		return
+	}
+	f.spent = 0
+	if !f.hogs {
+		f.hogs = true
+		hogs.Add(1)
+	}
+	if int(hogs.Load()) >= runtime.GOMAXPROCS(0) {
 		runtime.Gosched()
+	}
+}
+
+// rests notes that the flow waits, or is over.
+func (f *flow) rests() {
+	f.spent = 0
+	if f.hogs {
+		f.hogs = false
+		hogs.Add(-1)
 	}
 }
 
@@ -343,6 +362,9 @@ func (f *flow) attend() {
 		f.settle()
 		stalled = time.Since(began) > atOnce
 	}
+	if stalled {
+		f.rests()
+	}
 	if f.err != nil && !f.reported {
 		f.reported = true
 		f.p.handle(Event{Kind: CodecDone, Side: f.src.side, Err: f.err})
@@ -446,6 +468,7 @@ func (f *flow) flush() {
 
 // end reports how reading ended. The flow is over then.
 func (f *flow) end() {
+	f.rests()
 	if f.stop && f.readErr == nil {
 		f.readErr = os.ErrDeadlineExceeded
 	}

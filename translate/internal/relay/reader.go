@@ -15,11 +15,11 @@ func (f *flow) run() {
 			case trouble:
 				return true
 			case nothing:
-				f.spent = 0
+				f.rests()
 				return f.arm()
 			case some:
 				if f.complete() {
-					f.spent = 0
+					f.rests()
 					return f.arm()
 				}
 			}
@@ -71,7 +71,7 @@ func (f *flow) readBuffered(wait []byte) {
 		f.yield()
 		f.acquire()
 	} else {
-		f.spent = 0
+		f.rests()
 		f.release()
 	}
 	if f.arm() {
