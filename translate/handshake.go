@@ -42,8 +42,10 @@ type conn struct {
 // newOpenings returns what asks the backend for clients and answers them.
 func (g *Gateway) newOpenings() *opening.Config {
 	o := &g.options
+	backend := o.Backend
+	backend.Control = relay.NoControl()
 	return &opening.Config{
-		Backend: &o.Backend, Rules: g.rules, Dialect: o.BackendDialect, Origin: o.BackendOrigin, Lax: o.BackendLax,
+		Backend: &backend, Rules: g.rules, Dialect: o.BackendDialect, Origin: o.BackendOrigin, Lax: o.BackendLax,
 		Slip: func(r *http.Request, slip string) {
 			g.logger.Warn("slip of the backend accepted", g.forwarded(r, "dialect", o.BackendDialect.String(), "client", r.RemoteAddr, "slip", slip, "variable", "WS76_BACKEND_LAX")...)
 		},

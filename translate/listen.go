@@ -12,7 +12,8 @@ import (
 // have that timeout for a client that takes nothing, below whatever the caller puts
 // on top of them, as TLS. On Linux they also have keep-alive and TCP_USER_TIMEOUT,
 // which find a client that is gone without a word within 90 s (or 30 s after
-// write), and TCP_NOTSENT_LOWAT of 128 KiB, which bounds what the kernel holds.
+// write), and TCP_NOTSENT_LOWAT of 128 KiB, which bounds what the kernel holds for a
+// client that is not quick to take it.
 //
 // A Gateway serves any other listener too. It puts the write timeout on top of the
 // listener's connections, where it ends a TLS connection at the first pause of the

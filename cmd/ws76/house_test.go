@@ -58,7 +58,7 @@ var rooms = map[string]room{
 	"legacy":            {1250, nil},
 	"legacy/legacytest": {71, []string{module + "/legacy"}},
 	"modern":            {826, []string{gorillaMod}},
-	"translate": {1255, []string{
+	"translate": {1257, []string{
 		module + "/translate/internal/admission",
 		module + "/translate/internal/census",
 		module + "/translate/internal/checks",
@@ -83,7 +83,7 @@ var rooms = map[string]room{
 	"translate/internal/forward": {257, nil},
 	"translate/internal/plain":   {534, []string{module + "/translate/internal/forward", module + "/modern"}},
 	"translate/internal/rawhead": {265, []string{module + "/modern"}},
-	"translate/internal/relay":   {1943, nil},
+	"translate/internal/relay":   {2051, nil},
 	"translate/wiretest":         {189, nil},
 	"translate/proxies":          {226, nil},
 

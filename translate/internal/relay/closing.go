@@ -16,10 +16,11 @@ const (
 
 // closing is what a Pair knows of its end.
 type closing struct {
-	limit   time.Time // when everything is over; progress does not move it
-	poll    time.Duration
-	parting [2]*Say // the last words that wait for what has been received
-	sides   [2]closingSide
+	limit    time.Time // when everything is over; progress does not move it; zero = not fixed yet
+	poll     time.Duration
+	onItsWay int     // bytes, when the end began, besides the send queues
+	parting  [2]*Say // the last words that wait for what has been received
+	sides    [2]closingSide
 }
 
 // closingSide is what is known of a side.
@@ -34,26 +35,42 @@ type closingSide struct {
 	stopped bool      // its flow is ordered to stop
 }
 
-// begin fixes when all is over at the latest: the close timeout, and what is on
-// its way now at the slowest rate.
-func (p *Pair) begin(now time.Time, afterInput bool) {
-	total := 0
+// isOver reports whether nothing is waited for that the side should take.
+func (c *closingSide) isOver() bool { return c.lost || c.taken }
+
+// begin begins the end. How long it may take is fixed when it is first looked at.
+func (p *Pair) begin(afterInput bool) {
+	p.closing = &closing{poll: quickPoll}
 	for side := range p.sockets {
-		total += p.sockets[side].queue() + int(p.flows[side].held.Load())
+		p.closing.onItsWay += int(p.flows[side].held.Load())
 		if afterInput {
-			total += p.sockets[side].received()
+			p.closing.onItsWay += p.sockets[side].received()
 		}
 	}
-	limit := p.config.Close + time.Duration(total)*(time.Second/slowest)
-	p.closing = &closing{poll: quickPoll, limit: now.Add(limit)}
+}
+
+// fix fixes when all is over at the latest: the close timeout, and what is on its way now
+// at the slowest rate.
+func (p *Pair) fix(now time.Time, queues [2]int) {
+	total := p.closing.onItsWay + queues[Client] + queues[Backend]
+	p.closing.limit = now.Add(p.config.Close + time.Duration(total)*(time.Second/slowest))
 }
 
 // checkClosing reports when to look again, or that both sides are done.
 func (p *Pair) checkClosing(now time.Time) (next time.Time, done bool) {
+	var queues [2]int
+	for i := range p.sockets {
+		if !p.closing.sides[i].isOver() {
+			queues[i] = p.sockets[i].queue()
+		}
+	}
+	if p.closing.limit.IsZero() {
+		p.fix(now, queues)
+	}
 	done = true
 	for i := range p.sockets {
 		side := Side(i)
-		if p.taking(side, now) {
+		if p.taking(side, queues[i], now) {
 			c := &p.closing.sides[side]
 			next = earliest(next, earliest(now.Add(p.closing.poll), c.moved.Add(p.config.Write)))
 			done = false
@@ -72,12 +89,11 @@ func (p *Pair) checkClosing(now time.Time) (next time.Time, done bool) {
 
 // taking reports whether a side is still to take something. One that takes nothing
 // for the write timeout is given up, and at the limit everybody is.
-func (p *Pair) taking(side Side, now time.Time) bool {
+func (p *Pair) taking(side Side, queue int, now time.Time) bool {
 	s, into, c := &p.sockets[side], &p.flows[side.other()], &p.closing.sides[side]
-	if c.lost || c.taken {
+	if c.isOver() {
 		return false
 	}
-	queue := s.queue()
 	s.finishEnd(queue)
 	queue += int(into.held.Load())
 	c.taken = queue == 0 && s.isOut()

@@ -9,9 +9,6 @@ import (
 	"time"
 )
 
-// atOnce is how long what fits at once may take to be written.
-const atOnce = time.Millisecond
-
 // A Conn is a connection with a write timeout for a side that takes nothing: a
 // Write fails with os.ErrDeadlineExceeded when nothing has moved for that long,
 // and goes on for as long as something does. What moves is a byte that the socket
@@ -24,7 +21,10 @@ const atOnce = time.Millisecond
 type Conn struct {
 	net.Conn
 	raw     syscall.RawConn // nil if Conn is no socket
+	tcp     bool            // the kernel says what the other side has not acknowledged
 	timeout time.Duration
+
+	quick uint8 // writes in a row that waited, but not for long; only Write's
 
 	mu    sync.Mutex
 	until *deadlines // of writes; nil = none so far
@@ -42,7 +42,11 @@ func NewConn(conn net.Conn, timeout time.Duration) net.Conn {
 		}
 		outer, ok := inner.(interface{ NetConn() net.Conn })
 		if !ok {
-			return &Conn{Conn: conn, raw: rawConn(conn), timeout: timeout}
+			c := &Conn{Conn: conn, raw: rawConn(conn), timeout: timeout}
+			if c.raw != nil {
+				_, c.tcp = conn.LocalAddr().(*net.TCPAddr)
+			}
+			return c
 		}
 		inner = outer.NetConn()
 	}
@@ -75,7 +79,10 @@ func (c *Conn) CloseWrite() error {
 // is costly.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	if c.raw != nil {
-		n, err = sendRaw(c.raw, p)
+		n, _, err = send(c.raw, p, false)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) && !c.overdue() { // wait's own, of an earlier write
+		err = nil
 	}
 	if err == nil && n < len(p) || len(p) == 0 {
 		var m int
@@ -85,29 +92,71 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// wait writes p as the other side makes room for it. It looks for progress at an
-// eighth of the timeout, after a first look for what fits at once.
+// wait writes p as the other side makes room for it. It looks for progress at least at
+// each eighth of the timeout.
 func (c *Conn) wait(p []byte) (n int, err error) {
-	defer c.setSoft(time.Time{})
-	moved, queue := time.Now(), c.sendQueue()
-	for next := moved.Add(min(atOnce, c.timeout)); ; {
-		c.setSoft(next)
-		var m int
-		m, err = c.Conn.Write(p[n:])
+	now, queue := time.Now(), c.sendQueue()
+	look := c.timeout / 8
+	if c.raw == nil {
+		look = min(look, atOnce) // or what fits at once would look like progress
+	}
+	began := now
+	for moved := now; ; look = c.timeout / 8 {
+		c.arm(now, earliest(now.Add(look), moved.Add(c.timeout)))
+		m, last, err := c.write(p[n:])
 		n += m
 		if !errors.Is(err, os.ErrDeadlineExceeded) || c.overdue() {
+			c.waited(time.Since(began))
 			return n, err
 		}
-		now, before := time.Now(), queue
+		now = time.Now()
+		c.waited(now.Sub(began))
+		before := queue
 		queue = c.sendQueue()
-		if (m > 0 || queue < before) && now.Sub(moved) > atOnce {
+		switch {
+		case now.Sub(moved) <= atOnce:
+		case queue < before:
 			moved = now
+		case m > 0:
+			moved = last
 		}
 		if now.Sub(moved) >= c.timeout {
 			return n, err
 		}
-		next = now.Add(min(c.timeout/8, moved.Add(c.timeout).Sub(now)))
 	}
+}
+
+// quickly is how many writes in a row must wait for no longer than atOnce for a side to be
+// quick.
+const quickly = 8
+
+// waited notes how long a write has waited so far. What the kernel holds is not bounded for
+// a side that is quick, which costs a twentieth of the throughput of large messages, until a
+// write waits for a second.
+func (c *Conn) waited(d time.Duration) {
+	switch {
+	case d >= time.Second:
+		if c.quick == quickly {
+			c.ask(boundUnsent)
+		}
+		c.quick = 0
+	case c.quick == quickly:
+	case d > atOnce:
+		c.quick = 0
+	default:
+		if c.quick++; c.quick == quickly {
+			c.ask(unboundUnsent)
+		}
+	}
+}
+
+// write writes p until a deadline comes, and says when the last byte was taken.
+func (c *Conn) write(p []byte) (n int, last time.Time, err error) {
+	if c.raw != nil && len(p) > 0 {
+		return send(c.raw, p, true)
+	}
+	n, err = c.Conn.Write(p)
+	return n, time.Now(), err
 }
 
 // SetWriteDeadline sets the limit, for a Write that waits too.
@@ -126,14 +175,17 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-func (c *Conn) setSoft(t time.Time) {
+// arm has a write that waits end by a time, or somewhat earlier: a deadline that is
+// still to come is left as it is, and stays when the write is over, because to set one is
+// costly, and most that wait do so again soon, and not for long.
+func (c *Conn) arm(now, by time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t.IsZero() && c.until == nil {
-		return
+	d := c.deadlines()
+	if d.soft.After(by) || d.soft.Sub(now) <= by.Sub(now)/2 {
+		d.soft = by
+		c.Conn.SetWriteDeadline(d.earlier())
 	}
-	c.deadlines().soft = t
-	c.Conn.SetWriteDeadline(c.until.earlier())
 }
 
 // deadlines must be called with mu held.
@@ -162,10 +214,13 @@ func (c *Conn) overdue() bool {
 // sendQueue is how many bytes the other side has not acknowledged, 0 where that
 // cannot be known. A connection in memory says it by a method SendQueue.
 func (c *Conn) sendQueue() int {
+	if c.tcp {
+		return c.ask(queueNow)
+	}
 	if q, ok := c.Conn.(interface{ SendQueue() int }); ok {
 		return q.SendQueue()
 	}
-	return c.ask(queueNow)
+	return 0
 }
 
 // ask asks the socket; the answer is 0 where there is none.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -116,6 +117,104 @@ func TestOptionsOnBothLegs(t *testing.T) {
 	}
 }
 
+func option(t testing.TB, conn net.Conn, level, option int) (value int) {
+	t.Helper()
+	var err error
+	if closed := rawConn(innermost(conn)).Control(func(fd uintptr) { value, err = syscall.GetsockoptInt(int(fd), level, option) }); err != nil || closed != nil {
+		t.Fatal(err, closed)
+	}
+	return value
+}
+
+// The backend of a Pair has the options too, a second after the begin at the latest, whoever
+// owns its flows.
+func TestOptionsOfAPair(t *testing.T) {
+	for _, d := range drivers {
+		if d.name == "goroutines-memory" {
+			continue
+		}
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			d.run(t, inLines(), func(j *joined) {
+				for name, o := range map[string]struct{ level, option, want int }{
+					"SO_KEEPALIVE":      {syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, 1},
+					"TCP_KEEPIDLE":      {syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, 30},
+					"TCP_KEEPINTVL":     {syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL, 15},
+					"TCP_USER_TIMEOUT":  {syscall.IPPROTO_TCP, tcpUserTimeout, 90_000},
+					"TCP_NOTSENT_LOWAT": {syscall.IPPROTO_TCP, tcpNotSent, 128 << 10},
+				} {
+					got := 0
+					for end := time.Now().Add(time.Minute); got != o.want && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+						got = option(t, j.pair.sockets[Backend].conn, o.level, o.option)
+					}
+					if got != o.want {
+						t.Errorf("%s is %d, want %d", name, got, o.want)
+					}
+				}
+			})
+		})
+	}
+}
+
+// What the kernel holds is bounded, but for a side that takes everything quickly, until it
+// does not.
+func TestQuickSide(t *testing.T) {
+	t.Parallel()
+	ln := listenWith(t, 1200*time.Millisecond)
+	far, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	near, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer near.Close()
+	bound := func() bool { return option(t, near, syscall.IPPROTO_TCP, tcpNotSent) == notSent }
+	c := near.(*Conn)
+	for _, test := range []struct {
+		waits []time.Duration
+		bound bool
+	}{
+		{slices.Repeat([]time.Duration{0}, quickly-1), true},
+		{[]time.Duration{2 * atOnce}, true},
+		{slices.Repeat([]time.Duration{atOnce}, quickly-1), true},
+		{[]time.Duration{0}, false},
+		{[]time.Duration{2 * atOnce, 0, 0}, false},
+		{[]time.Duration{time.Second}, true},
+		{slices.Repeat([]time.Duration{0}, quickly-1), true},
+		{[]time.Duration{time.Second}, true},
+	} {
+		for _, d := range test.waits {
+			c.waited(d)
+		}
+		if bound() != test.bound {
+			t.Fatalf("after %v it is bound: %v", test.waits, bound())
+		}
+	}
+
+	reads := make(chan struct{})
+	go func() {
+		for buf := make([]byte, 64<<10); bound(); {
+			far.Read(buf)
+		}
+		close(reads)
+	}()
+	for chunk := make([]byte, 64<<10); bound(); {
+		if _, err := near.Write(chunk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-reads
+	if _, err := near.Write(make([]byte, 16<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a side that reads nothing took 16 MiB: %v", err)
+	}
+	if !bound() {
+		t.Error("a side that has stopped reading is not bound")
+	}
+}
+
 // The queue is what the other side has not acknowledged, and a socket that was
 // reset says so, though its queue keeps its value.
 func TestQueue(t *testing.T) {
@@ -125,7 +224,7 @@ func TestQueue(t *testing.T) {
 	if n := c.sendQueue(); n != 0 {
 		t.Errorf("%d bytes are queued in a new socket", n)
 	}
-	n, err := sendRaw(raw, make([]byte, 32<<20))
+	n, _, err := send(raw, make([]byte, 32<<20), false)
 	if err != nil || n == 32<<20 {
 		t.Fatalf("%d bytes were taken, %v", n, err)
 	}
@@ -144,10 +243,16 @@ func TestQueue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer syscall.Close(pair[0])
+	file := os.NewFile(uintptr(pair[0]), "")
+	unix, err := net.FileConn(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.Close()
+	defer unix.Close()
 	defer syscall.Close(pair[1])
-	syscall.Write(pair[0], []byte("hello"))
-	if q := queueNow(uintptr(pair[0])); q != 0 {
+	unix.Write([]byte("hello"))
+	if q := NewConn(unix, writeTimeout).(*Conn).sendQueue(); q != 0 {
 		t.Errorf("%d bytes are queued in a Unix socket, which cannot say", q)
 	}
 	if r := receivedNow(uintptr(pair[1])); r != 5 {

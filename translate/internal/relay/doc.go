@@ -75,7 +75,13 @@
 // 64 KiB for a second. A stalled flow holds 72 KiB, whatever its source sends: what the other
 // side has not taken, and behind it what is left of the read.
 // The kernel holds for a socket at most what net.ipv4.tcp_rmem and tcp_wmem allow; with
-// the options of Control, 128 KiB that are not even on their way.
+// the options of Control, 128 KiB that are not even on their way. These do not hold for a
+// side that is quick: eight times in a row it took what did not fit within a millisecond,
+// which only one on the same machine or network does. When a write waits for a second they
+// hold again.
+//
+// The listener hands the options to the client's socket. The backend's gets them from the
+// Pair, within its first second: a connection that is over by then needs none.
 //
 // # Besides
 //

@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// atOnce is how long a write may take of which nothing is still on its way.
+const atOnce = time.Millisecond
+
 const (
 	// quietFor is how long a large unfinished message waits for more bytes before
 	// what there is of it leaves as a fragment.

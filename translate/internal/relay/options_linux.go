@@ -22,13 +22,12 @@ const (
 // that is gone without a word is found within 90 s, or 30 s after the write
 // timeout if that is later, whether it idles or has bytes to acknowledge.
 func Control(write time.Duration) func(network, address string, raw syscall.RawConn) error {
-	gone := max(90*time.Second, write+30*time.Second)
 	return func(network, _ string, raw syscall.RawConn) error {
 		if !strings.HasPrefix(network, "tcp") {
 			return nil
 		}
 		var err error
-		closed := raw.Control(func(fd uintptr) { err = setOptions(int(fd), gone) })
+		closed := raw.Control(func(fd uintptr) { err = setOptions(int(fd), write) })
 		if closed != nil {
 			return closed
 		}
@@ -36,7 +35,8 @@ func Control(write time.Duration) func(network, address string, raw syscall.RawC
 	}
 }
 
-func setOptions(fd int, gone time.Duration) error {
+func setOptions(fd int, write time.Duration) error {
+	gone := max(90*time.Second, write+30*time.Second)
 	for _, o := range []struct{ level, option, value int }{
 		{syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, 1},
 		{syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, int(KeepAliveIdle.Seconds())},
@@ -49,4 +49,18 @@ func setOptions(fd int, gone time.Duration) error {
 		}
 	}
 	return nil
+}
+
+// NoControl is Control for the net.Dialer of a Pair's backend, whose options the Pair sets.
+func NoControl() func(network, address string, raw syscall.RawConn) error {
+	return func(string, string, syscall.RawConn) error { return nil }
+}
+
+// boundUnsent and unboundUnsent set TCP_NOTSENT_LOWAT; 0 is the system's own, which is none.
+func boundUnsent(fd uintptr) int   { return setUnsent(fd, notSent) }
+func unboundUnsent(fd uintptr) int { return setUnsent(fd, 0) }
+
+func setUnsent(fd uintptr, most int) int {
+	syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotSent, most)
+	return 0
 }

@@ -107,7 +107,7 @@ func (p *Pair) decide(e Event) {
 	e.Now = time.Now()
 	a := p.protocol.Handle(e)
 	if a.End && p.closing == nil {
-		p.begin(e.Now, a.AfterInput)
+		p.begin(a.AfterInput)
 	}
 	if a.Heard && p.closing != nil {
 		p.closing.sides[e.Side].heard = e.Now

@@ -10,7 +10,11 @@ const (
 // start gives the flow its first owner: a goroutine, where few flows have one, because most
 // connections that are short are over before it would be parked.
 func (f *flow) start() {
-	if !f.alone && len(f.rest) == 0 && f.p.loop.isCrowded() && f.park() {
+	crowded := !f.alone && f.p.loop.isCrowded()
+	if f.alone || crowded {
+		f.src.keepAlive()
+	}
+	if crowded && len(f.rest) == 0 && f.park() {
 		return
 	}
 	if !f.alone {
@@ -53,6 +57,7 @@ func (f *flow) poll(events uint32) bool {
 	slot, err := f.p.loop.add(f.src.fd, events, f)
 	if err != nil {
 		f.alone = true
+		f.src.keepAlive()
 		f.p.loop.sleeps(f)
 		f.p.config.Poller.isFull(err)
 	}

@@ -144,12 +144,16 @@ func (l *loop) sleeps(f *flow) {
 	delete(l.awake, f)
 }
 
-// sweep has the flows parked that have read nothing since it was called last.
+// sweep has the flows parked that have read nothing since it was called last, and gives those
+// that are new what a connection that lasts needs.
 func (l *loop) sweep() {
-	var idle []*flow
+	var idle, young []*flow
 	l.mu.Lock()
 	for f, reads := range l.awake {
 		now := f.reads.Load()
+		if !f.src.kept.Load() {
+			young = append(young, f)
+		}
 		l.awake[f] = now
 		if now == reads && f.held.Load() == 0 {
 			idle = append(idle, f)
@@ -162,6 +166,9 @@ func (l *loop) sweep() {
 		l.timer = time.AfterFunc(idleFor, l.sweep)
 	}
 	l.mu.Unlock()
+	for _, f := range young {
+		f.src.keepAlive()
+	}
 	for _, f := range idle {
 		f.wake(orderPark)
 	}

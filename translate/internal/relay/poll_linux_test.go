@@ -28,7 +28,8 @@ func crowded(p *Poller) *Poller {
 	p.Start()
 	for _, l := range p.loops {
 		for range crowd {
-			f := new(flow)
+			f := &flow{src: new(socket)}
+			f.src.kept.Store(true)
 			f.held.Store(1) // it is not idle
 			l.wakes(f)
 		}

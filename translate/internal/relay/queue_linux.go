@@ -6,14 +6,14 @@ import (
 	"unsafe"
 )
 
-// queueNow is how many bytes the other side of a TCP socket has not acknowledged,
-// an end of TCP counted as one; 0 for a socket of another kind. There is no other
+// queueNow is how many bytes the other side of a TCP socket has not acknowledged, an end
+// of TCP counted as one; a Unix socket would say how much memory it has. There is no other
 // way to ask than ioctl, which package syscall does not have.
 func queueNow(fd uintptr) int {
 	var n int32
 	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TIOCOUTQ, uintptr(unsafe.Pointer(&n)))
-	if errno != 0 || n > 0 && state(fd) == 0 {
-		return 0 // a Unix socket counts its memory
+	if errno != 0 {
+		return 0
 	}
 	return int(n)
 }

@@ -4,50 +4,64 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // sendNow writes what the socket takes at once; n < len(b) without an error says
 // that it takes no more.
 func sendNow(fd uintptr, b []byte) (n int, err error) {
-	for n < len(b) {
-		m, err := writeNow(fd, b[n:])
-		n += m
+	for len(b) > 0 {
+		n, err = writeNow(fd, b)
 		switch err {
-		case nil, syscall.EINTR:
-		case syscall.EAGAIN:
+		case syscall.EINTR:
+		case nil, syscall.EAGAIN:
 			return n, nil
 		default:
 			return n, os.NewSyscallError("write", err)
 		}
 	}
-	return n, nil
+	return 0, nil
 }
 
-// A sending is a call of sendRaw. They are used again, because each has a closure.
+// A sending is a call of send. They are used again, because each has a closure.
 type sending struct {
-	b   []byte
-	n   int
-	err error
-	now func(fd uintptr) bool
+	b    []byte
+	n    int
+	wait bool
+	last time.Time
+	err  error
+	step func(fd uintptr) (done bool)
 }
 
 var sendings = sync.Pool{New: func() any {
 	s := new(sending)
-	s.now = func(fd uintptr) bool {
-		s.n, s.err = sendNow(fd, s.b)
-		return true
+	s.step = func(fd uintptr) bool {
+		for {
+			var n int
+			n, s.err = sendNow(fd, s.b[s.n:])
+			s.n += n
+			switch {
+			case s.err != nil, s.n == len(s.b), !s.wait:
+				return true
+			case n == 0:
+				return false
+			}
+			s.last = time.Now()
+		}
 	}
 	return s
 }}
 
-// sendRaw is sendNow while the socket cannot be closed.
-func sendRaw(raw syscall.RawConn, b []byte) (n int, err error) {
+// send is sendNow while the socket cannot be closed. If wait is true it goes on as the
+// socket takes more, until all is taken or a write deadline comes; last is when it last
+// took something and not all.
+func send(raw syscall.RawConn, b []byte, wait bool) (n int, last time.Time, err error) {
 	s := sendings.Get().(*sending)
-	s.b, s.n = b, 0
-	if err = raw.Write(s.now); err == nil {
+	s.b, s.n, s.wait, s.last = b, 0, wait, time.Time{}
+	if err = raw.Write(s.step); err == nil {
 		err = s.err
 	}
-	n, s.b = s.n, nil
+	n, last, s.b = s.n, s.last, nil
 	sendings.Put(s)
-	return n, err
+	return n, last, err
 }

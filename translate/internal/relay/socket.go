@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // A socket is one side's connection and the only way to write to it. Who writes
@@ -19,6 +20,8 @@ type socket struct {
 	freed   chan struct{} // closed when stalled ends; nil if nobody waits for that
 	control []byte        // Pongs and Pings that wait behind a stalled write
 	bye     *Say          // the last words, said or waiting
+
+	kept    atomic.Bool // keepAlive has nothing to do
 
 	side    Side // these bytes stand together, for the memory of an idle Pair
 	bare    bool // conn is a socket, without TLS
@@ -41,6 +44,7 @@ var errSaid = errors.New("relay: the last words are said")
 func (s *socket) init(p *Pair, side Side, conn net.Conn) {
 	s.p, s.side, s.conn = p, side, NewConn(conn, p.config.Write)
 	s.base = baseOf(s.conn)
+	s.kept.Store(side == Client || !s.base.tcp)
 	if s.base == s.conn && s.base.raw != nil { // one that is closed has no descriptor any more
 		s.bare = s.base.raw.Control(func(fd uintptr) { s.fd = fd }) == nil
 	}
@@ -56,9 +60,21 @@ func baseOf(conn net.Conn) *Conn {
 	}
 }
 
+// keepAlive sets the options of the backend's socket, once. The client's come from the
+// listener. They are for connections that last: those that are over in a second save the
+// system calls.
+func (s *socket) keepAlive() {
+	if s.kept.CompareAndSwap(false, true) {
+		s.base.ask(func(fd uintptr) int {
+			setOptions(int(fd), s.p.config.Write)
+			return 0
+		})
+	}
+}
+
 // sendQueue is base's. A bare socket needs no lock: nobody closes it before the Pair is done.
 func (s *socket) sendQueue() int {
-	if s.bare {
+	if s.bare && s.base.tcp {
 		return queueNow(s.fd)
 	}
 	return s.base.sendQueue()
@@ -120,7 +136,11 @@ func (s *socket) finish(b []byte, open, claimed bool) (n int, err error) {
 			return 0, err
 		}
 	}
-	n, err = s.conn.Write(b)
+	if s.bare && claimed { // the socket has just said that it takes no more
+		n, err = s.base.wait(b)
+	} else {
+		n, err = s.conn.Write(b)
+	}
 	s.wrote(b[:n])
 	s.release(open, err)
 	return n, err
