@@ -6,7 +6,7 @@ import (
 	"net/http"
 
 	"github.com/ws76/ws76/translate/internal/rawhead"
-	"github.com/ws76/ws76/translate/internal/relay"
+	"github.com/ws76/ws76/translate/internal/sockets"
 )
 
 // A WrappedConn is a connection whose listener has put something before the socket: a
@@ -47,7 +47,7 @@ func rawHead(r *http.Request) []byte { return rawhead.Of(r).Head(r) }
 // the write timeout that Serve put on top of one that is no socket.
 func accepted(hc *rawhead.Conn) net.Conn {
 	c := hc.NetConn()
-	if timed, ok := c.(*relay.Conn); ok && !timed.IsSocket() {
+	if timed, ok := c.(*sockets.Conn); ok && !timed.IsSocket() {
 		return timed.NetConn()
 	}
 	return c

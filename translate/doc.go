@@ -30,6 +30,7 @@
 //	codec       messages of one dialect to those of another
 //	session     what happens when, and how a connection ends
 //	relay       two sockets and what flows between them
+//	sockets     a write timeout that measures progress, options, what the kernel holds
 //	diagnosis   proxies that damage handshakes; package proxies has what is known of them
 //	census      who came, and what they carried
 //	redact      what the log must not have of a head

@@ -20,6 +20,7 @@ import (
 	"github.com/ws76/ws76/translate/internal/rawhead"
 	"github.com/ws76/ws76/translate/internal/relay"
 	"github.com/ws76/ws76/translate/internal/session"
+	"github.com/ws76/ws76/translate/internal/sockets"
 )
 
 // A Gateway is the handler of the one port: it translates -75 and -76 for its
@@ -66,8 +67,8 @@ func New(o Options) *Gateway {
 	}
 	g.limits = session.Limits{Ping: o.Timeouts.Ping, Idle: o.Timeouts.Idle}
 	g.relay = relay.Config{Write: o.Timeouts.Write, Close: o.Timeouts.Close, Poller: &g.poller}
-	g.options.Backend.Control = relay.Control(o.Timeouts.Write)
-	g.options.Backend.Wrap = func(conn net.Conn) net.Conn { return relay.NewConn(conn, o.Timeouts.Write) }
+	g.options.Backend.Control = sockets.Control(o.Timeouts.Write)
+	g.options.Backend.Wrap = func(conn net.Conn) net.Conn { return sockets.New(conn, o.Timeouts.Write) }
 	g.rules = g.newRules()
 	g.openings = g.newOpenings()
 	g.plain = g.newPlain(g.dialPlain)
@@ -91,7 +92,7 @@ func New(o Options) *Gateway {
 // Serve accepts clients until Shutdown, or until the listener fails. It may be
 // called for several listeners. It returns http.ErrServerClosed after Shutdown.
 func (g *Gateway) Serve(ln net.Listener) error {
-	ln = rawhead.NewListener(relay.NewListener(ln, g.options.Timeouts.Write), &rawhead.Config{Limit: g.options.Limits.Head, OnServerError: g.refuseUnparsed})
+	ln = rawhead.NewListener(sockets.NewListener(ln, g.options.Timeouts.Write), &rawhead.Config{Limit: g.options.Limits.Head, OnServerError: g.refuseUnparsed})
 	done, ok := g.gate.Listen(ln)
 	if !ok {
 		ln.Close()

@@ -22,6 +22,7 @@ import (
 	"github.com/ws76/ws76/translate/internal/relay"
 	"github.com/ws76/ws76/translate/internal/response"
 	"github.com/ws76/ws76/translate/internal/session"
+	"github.com/ws76/ws76/translate/internal/sockets"
 )
 
 // A conn is a client and a backend whose opening handshakes are complete.
@@ -43,7 +44,7 @@ type conn struct {
 func (g *Gateway) newOpenings() *opening.Config {
 	o := &g.options
 	backend := o.Backend
-	backend.Control = relay.NoControl()
+	backend.Control = sockets.NoControl()
 	return &opening.Config{
 		Backend: &backend, Rules: g.rules, Dialect: o.BackendDialect, Origin: o.BackendOrigin, Lax: o.BackendLax,
 		Slip: func(r *http.Request, slip string) {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/ws76/ws76/legacy"
 	"github.com/ws76/ws76/modern"
-	"github.com/ws76/ws76/translate/internal/relay"
+	"github.com/ws76/ws76/translate/internal/sockets"
 	"github.com/ws76/ws76/translate/wiretest"
 )
 
@@ -66,7 +66,7 @@ func (l *lab) open(rest string) {
 	l.backend, near[1] = wiretest.New()
 	near[0].Fill(l.unread)
 	write := l.gw.options.Timeouts.Write
-	go l.serve(relay.NewConn(near[0], write), &modern.Backend{Conn: relay.NewConn(near[1], write), Rest: []byte(rest), Header: http.Header{}})
+	go l.serve(sockets.New(near[0], write), &modern.Backend{Conn: sockets.New(near[1], write), Rest: []byte(rest), Header: http.Header{}})
 }
 
 // serve is what Gateway.open does between the backend's 101 and the bridge.

@@ -5,7 +5,7 @@ import (
 	"net"
 	"time"
 
-	"github.com/ws76/ws76/translate/internal/relay"
+	"github.com/ws76/ws76/translate/internal/sockets"
 )
 
 // Listen opens a TCP port for clients. write is Timeouts.Write: its connections
@@ -20,22 +20,22 @@ import (
 // client that is as long, and leaves the other options as they are.
 func Listen(address string, write time.Duration) (net.Listener, error) {
 	lc := net.ListenConfig{}
-	if control := relay.Control(write); control != nil {
+	if control := sockets.Control(write); control != nil {
 		lc = net.ListenConfig{KeepAlive: -1, Control: control}
 	}
 	ln, err := lc.Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	return relay.NewListener(ln, write), nil
+	return sockets.NewListener(ln, write), nil
 }
 
 // Adopt gives a TCP port that somebody else opened, such as one that systemd passes
 // on, all that Listen gives one.
 func Adopt(ln *net.TCPListener, write time.Duration) (net.Listener, error) {
-	control := relay.Control(write)
+	control := sockets.Control(write)
 	if control == nil {
-		return relay.NewListener(ln, write), nil
+		return sockets.NewListener(ln, write), nil
 	}
 	raw, err := ln.SyscallConn()
 	if err != nil {
@@ -44,7 +44,7 @@ func Adopt(ln *net.TCPListener, write time.Duration) (net.Listener, error) {
 	if err := control("tcp", ln.Addr().String(), raw); err != nil {
 		return nil, err
 	}
-	return relay.NewListener(adopted{ln}, write), nil
+	return sockets.NewListener(adopted{ln}, write), nil
 }
 
 // adopted undoes what Go does to each connection of a listener that it did not open: it
@@ -56,11 +56,11 @@ func (ln adopted) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return conn, conn.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: relay.KeepAliveIdle, Interval: relay.KeepAliveInterval, Count: -1})
+	return conn, conn.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: sockets.KeepAliveIdle, Interval: sockets.KeepAliveInterval, Count: -1})
 }
 
 // WithWriteTimeout gives the connections of another listener than Listen opens, a
 // Unix socket for example, the write timeout that those of Listen have.
 func WithWriteTimeout(ln net.Listener, write time.Duration) net.Listener {
-	return relay.NewListener(ln, write)
+	return sockets.NewListener(ln, write)
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ws76/ws76/translate/internal/relay"
+	"github.com/ws76/ws76/translate/internal/sockets"
 )
 
 // A port that somebody else opened has, on each connection, the options that Listen
@@ -43,7 +43,7 @@ func TestAdoptedPortHasTheOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	raw, err := conn.(*relay.Conn).Conn.(*net.TCPConn).SyscallConn()
+	raw, err := conn.(*sockets.Conn).Conn.(*net.TCPConn).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}

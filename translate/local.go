@@ -7,7 +7,7 @@ import (
 
 	"github.com/ws76/ws76/legacy"
 	"github.com/ws76/ws76/modern"
-	"github.com/ws76/ws76/translate/internal/relay"
+	"github.com/ws76/ws76/translate/internal/sockets"
 )
 
 // A Local answers at its Path, and below it, in the place of the backend. Its clients have
@@ -32,7 +32,7 @@ func (g *Gateway) newLocal() *Gateway {
 	l.handler = g.options.Local.Handler
 	o := &l.options
 	o.Backend, o.Observer = o.Local.Backend, o.Local.Observer
-	o.Backend.Wrap = func(conn net.Conn) net.Conn { return relay.NewConn(conn, o.Timeouts.Write) }
+	o.Backend.Wrap = func(conn net.Conn) net.Conn { return sockets.New(conn, o.Timeouts.Write) }
 	o.PathPrefix, o.BackendHost, o.PreserveHost = "", "", true
 	o.BackendDialect, o.Binary, o.BinaryUp, o.KeepAliveText = legacy.RFC6455, BinaryText, false, ""
 	l.rules = l.newRules()

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/ws76/ws76/modern"
-	"github.com/ws76/ws76/translate/internal/relay"
+	"github.com/ws76/ws76/translate/internal/sockets"
 	"github.com/ws76/ws76/translate/wiretest"
 )
 
@@ -44,7 +44,7 @@ func inPlainLab(t *testing.T, test func(client, backend *wiretest.Wire)) {
 		client, nearClient := wiretest.New()
 		backend, nearBackend := wiretest.New()
 		g.plain = g.newPlain(func(context.Context) (net.Conn, error) {
-			return relay.NewConn(netWire{nearBackend}, 30*time.Second), nil
+			return sockets.New(netWire{nearBackend}, 30*time.Second), nil
 		})
 		front := make(wires, 1)
 		front <- netWire{nearClient}

@@ -58,7 +58,7 @@ var rooms = map[string]room{
 	"legacy":            {1250, nil},
 	"legacy/legacytest": {71, []string{module + "/legacy"}},
 	"modern":            {826, []string{gorillaMod}},
-	"translate": {1257, []string{
+	"translate": {1259, []string{
 		module + "/translate/internal/admission",
 		module + "/translate/internal/census",
 		module + "/translate/internal/checks",
@@ -67,7 +67,7 @@ var rooms = map[string]room{
 		module + "/translate/internal/redact",
 		module + "/translate/internal/response",
 		module + "/translate/internal/codec", module + "/translate/internal/forward", module + "/translate/internal/plain", module + "/translate/internal/rawhead",
-		module + "/translate/internal/relay", module + "/translate/internal/session", module + "/translate/proxies", module + "/legacy", module + "/modern", hclogMod,
+		module + "/translate/internal/relay", module + "/translate/internal/session", module + "/translate/internal/sockets", module + "/translate/proxies", module + "/legacy", module + "/modern", hclogMod,
 	}},
 	"translate/internal/admission": {247, nil},
 	"translate/internal/census":    {137, []string{module + "/legacy"}},
@@ -83,8 +83,9 @@ var rooms = map[string]room{
 	"translate/internal/forward": {257, nil},
 	"translate/internal/plain":   {534, []string{module + "/translate/internal/forward", module + "/modern"}},
 	"translate/internal/rawhead": {265, []string{module + "/modern"}},
-	"translate/internal/relay":   {2051, nil},
-	"translate/wiretest":         {189, nil},
+	"translate/internal/relay":   {1643, []string{module + "/translate/internal/sockets"}},
+	"translate/internal/sockets": {413, nil},
+	"translate/wiretest":         {210, nil},
 	"translate/proxies":          {226, nil},
 
 	"cmd/ws76": {985, []string{
@@ -124,7 +125,7 @@ var rooms = map[string]room{
 var importRules = []importRule{
 	{allBut("legacy/legacytest/legacytest.go", "translate/wiretest/wire.go", "translate/wiretest/serve.go"), []string{"testing", "testing/synctest"}, "tests are not part of the product"},
 	{all, []string{"math/rand"}, "masking keys and challenges are unpredictable: crypto/rand"},
-	{allBut("translate/internal/relay/rawio_linux.go", "translate/internal/relay/queue_linux.go"), []string{"unsafe"}, "what a peer sent is never looked at without bounds; the exceptions name their gain"},
+	{allBut("translate/internal/sockets/rawio_linux.go", "translate/internal/sockets/queue_linux.go"), []string{"unsafe"}, "what a peer sent is never looked at without bounds; the exceptions name their gain"},
 	{allBut("cmd/ws76/internal/logging/nethttp.go"), []string{"log"}, "there is one logger, and it is hclog; the one exception leads the other there"},
 	{func(name string) bool { return path.Dir(name) == "legacy" }, []string{hclogMod, module}, "a wire has no log and no other room"},
 	{inRoom("translate"), []string{"os/signal", "flag"}, "edge matters belong to the command"},

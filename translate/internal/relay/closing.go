@@ -98,7 +98,7 @@ func (p *Pair) taking(side Side, queue int, now time.Time) bool {
 	queue += int(into.held.Load())
 	c.taken = queue == 0 && s.isOut()
 	if c.taken || queue == 0 && p.closing.parting[side] == nil && !s.isBusy() ||
-		(p.over[side] || queue == c.queue) && s.base.isClosed() {
+		(p.over[side] || queue == c.queue) && s.base.IsClosed() {
 		return false
 	}
 	if reads := into.reads.Load(); c.moved.IsZero() || queue != c.queue || reads != c.reads {

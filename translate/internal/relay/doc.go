@@ -1,5 +1,5 @@
 // Package relay carries bytes between two sockets. It knows no protocol and no
-// HTTP, and imports the standard library only.
+// HTTP: it imports the standard library, and package sockets for what net has not.
 //
 // # A Pair on one page
 //
@@ -75,7 +75,7 @@
 // 64 KiB for a second. A stalled flow holds 72 KiB, whatever its source sends: what the other
 // side has not taken, and behind it what is left of the read.
 // The kernel holds for a socket at most what net.ipv4.tcp_rmem and tcp_wmem allow; with
-// the options of Control, 128 KiB that are not even on their way. These do not hold for a
+// the options of sockets.Control, 128 KiB that are not even on their way. These do not hold for a
 // side that is quick: eight times in a row it took what did not fit within a millisecond,
 // which only one on the same machine or network does. When a write waits for a second they
 // hold again.
@@ -85,6 +85,6 @@
 //
 // # Besides
 //
-// A Conn has the write timeout that measures progress, for TLS and net/http too. The
+// A sockets.Conn has the write timeout that measures progress, for TLS and net/http too. The
 // Poller notices who has left while nobody reads from the socket.
 package relay

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/ws76/ws76/translate/wiretest"
+
+	"github.com/ws76/ws76/translate/internal/sockets"
 )
 
 // TestMain lets more tests run at a time than there are processors: most of them wait.
@@ -53,7 +55,7 @@ var drivers = []driver{
 	{name: "goroutines-memory", set: func(*Config) {}, dial: dialMemory, holds: wiretest.Size},
 }
 
-func dialTCP(t testing.TB, _ time.Duration) (net.Conn, far) { return tcpPair(t) }
+func dialTCP(t testing.TB, _ time.Duration) (net.Conn, far) { return wiretest.TCP(t) }
 
 func dialMemory(testing.TB, time.Duration) (net.Conn, far) {
 	near, far := wiretest.New()
@@ -65,8 +67,8 @@ func dialTLS(t testing.TB, write time.Duration) (net.Conn, far) {
 	t.Helper()
 	server := httptest.NewTLSServer(nil)
 	server.Close()
-	near, far := tcpPair(t)
-	secure := tls.Server(NewConn(near, write), &tls.Config{Certificates: server.TLS.Certificates})
+	near, far := wiretest.TCP(t)
+	secure := tls.Server(sockets.New(near, write), &tls.Config{Certificates: server.TLS.Certificates})
 	client := tls.Client(far, &tls.Config{InsecureSkipVerify: true})
 	done := make(chan error, 1)
 	go func() { done <- client.Handshake() }()
@@ -118,7 +120,7 @@ func (d driver) run(t *testing.T, s *script, test func(j *joined)) {
 	polledIs(t, j.poller, 0)
 	j.poller.Close()
 	for side, near := range []net.Conn{nearClient, nearBackend} {
-		if _, err := innermost(near).Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+		if _, err := sockets.Innermost(near).Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("the connection of side %d is open: %v", side, err)
 		}
 	}
@@ -181,7 +183,7 @@ func (j *joined) late(do func()) {
 		holdLoop(l, do)
 		return
 	}
-	j.pair.sockets[Client].base.raw.Control(func(uintptr) { do() })
+	j.pair.sockets[Client].base.Raw().Control(func(uintptr) { do() })
 }
 
 func say(conn net.Conn, s string) { io.WriteString(conn, s) }
@@ -215,7 +217,7 @@ func (j *joined) talk(n int) {
 
 // reset ends a connection without an end of TCP.
 func reset(conn net.Conn) {
-	switch c := innermost(conn).(type) {
+	switch c := sockets.Innermost(conn).(type) {
 	case *net.TCPConn:
 		c.SetLinger(0)
 		c.Close()
@@ -226,14 +228,14 @@ func reset(conn net.Conn) {
 
 // small has the kernel hold little for a side that does not read.
 func small(conn net.Conn) {
-	if c, ok := innermost(conn).(*net.TCPConn); ok {
+	if c, ok := sockets.Innermost(conn).(*net.TCPConn); ok {
 		c.SetReadBuffer(64 << 10)
 	}
 }
 
 // large has the kernel take much that is not read.
 func large(conn net.Conn) {
-	if c, ok := innermost(conn).(*net.TCPConn); ok {
+	if c, ok := sockets.Innermost(conn).(*net.TCPConn); ok {
 		c.SetWriteBuffer(4 << 20)
 	}
 }

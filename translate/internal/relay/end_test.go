@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/ws76/ws76/translate/wiretest"
+
+	"github.com/ws76/ws76/translate/internal/sockets"
 )
 
 // inMemory joins two connections in memory, of which the client's may have TLS.
@@ -22,7 +24,7 @@ func inMemory(t *testing.T, s *script, config Config, wrap func(net.Conn) net.Co
 	s.closed = make(chan struct{})
 	config.Poller = new(Poller)
 	p = new(Pair)
-	p.Join(&config, s, Leg{Conn: wrap(NewConn(nearClient, config.Write))}, Leg{Conn: nearBackend})
+	p.Join(&config, s, Leg{Conn: wrap(sockets.New(nearClient, config.Write))}, Leg{Conn: nearBackend})
 	p.Start()
 	return p, client, backend
 }
@@ -42,11 +44,11 @@ func TestEndOfTLS(t *testing.T) {
 			go backend.Write([]byte(strings.Repeat("more than it takes\n", 2*wiretest.Size/19)))
 		}, write},
 		{"the last words are not taken", func(p *Pair, _ *wiretest.Wire) {
-			innermost(p.sockets[Client].conn).(*wiretest.Wire).Fill(wiretest.Size)
+			sockets.Innermost(p.sockets[Client].conn).(*wiretest.Wire).Fill(wiretest.Size)
 			p.Shutdown()
 		}, write},
 		{"cut", func(p *Pair, _ *wiretest.Wire) {
-			innermost(p.sockets[Client].conn).(*wiretest.Wire).Fill(wiretest.Size)
+			sockets.Innermost(p.sockets[Client].conn).(*wiretest.Wire).Fill(wiretest.Size)
 			p.Shutdown()
 			p.Cut()
 		}, 0},
@@ -115,8 +117,8 @@ func TestWaitingIsCheap(t *testing.T) {
 
 // A connection that was closed before has no descriptor: 0 was taken for it.
 func TestClosedBefore(t *testing.T) {
-	nearClient, client := tcpPair(t)
-	nearBackend, backend := tcpPair(t)
+	nearClient, client := wiretest.TCP(t)
+	nearBackend, backend := wiretest.TCP(t)
 	nearClient.Close()
 	s := inLines()
 	s.closed = make(chan struct{})

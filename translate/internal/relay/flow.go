@@ -8,10 +8,9 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-)
 
-// atOnce is how long a write may take of which nothing is still on its way.
-const atOnce = time.Millisecond
+	"github.com/ws76/ws76/translate/internal/sockets"
+)
 
 const (
 	// quietFor is how long a large unfinished message waits for more bytes before
@@ -128,7 +127,7 @@ func (f *flow) turn(fd uintptr) found {
 	}
 	f.acquire()
 	b := f.room()
-	n, err := readNow(fd, b)
+	n, err := sockets.ReadNow(fd, b)
 	what := nothing
 	switch {
 	case n > 0:
@@ -363,7 +362,7 @@ func (f *flow) attend() {
 	if len(f.pending) > 0 {
 		began := time.Now()
 		f.settle()
-		stalled = time.Since(began) > atOnce
+		stalled = time.Since(began) > sockets.AtOnce
 	}
 	if stalled {
 		f.rests()
@@ -487,7 +486,7 @@ func (f *flow) end() {
 		f.unwatch()
 		f.p.loop.sleeps(f)
 	}
-	if f.src.base.isStuck(err) {
+	if f.src.base.IsStuck(err) {
 		f.p.writeFailed(f.src.side, err)
 	}
 	f.p.ended(Event{Kind: ReadEnded, Side: f.src.side, Err: err, Cut: cut})

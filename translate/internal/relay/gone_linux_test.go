@@ -7,15 +7,17 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ws76/ws76/translate/internal/sockets"
 )
 
 // limit sets TCP's own limits of a socket, which Control sets to 90 s and more.
 func limit(t testing.TB, s *socket, gone time.Duration) {
 	t.Helper()
 	var err error
-	s.base.raw.Control(func(fd uintptr) {
+	s.base.Raw().Control(func(fd uintptr) {
 		for option, value := range map[int]int{
-			syscall.TCP_KEEPIDLE: 1, syscall.TCP_KEEPINTVL: 1, tcpUserTimeout: int(gone.Milliseconds()),
+			syscall.TCP_KEEPIDLE: 1, syscall.TCP_KEEPINTVL: 1, 18: int(gone.Milliseconds()),
 		} {
 			if err == nil {
 				err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, option, value)
@@ -33,7 +35,7 @@ func limit(t testing.TB, s *socket, gone time.Duration) {
 // vanish has a socket drop all that comes, so that its kernel says nothing any more.
 func vanish(t testing.TB, conn net.Conn) {
 	t.Helper()
-	raw, err := innermost(conn).(*net.TCPConn).SyscallConn()
+	raw, err := sockets.Innermost(conn).(*net.TCPConn).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +91,7 @@ func TestGoneWithoutAWord(t *testing.T) {
 			atOnce(name+"with-a-closed-window", func(t *testing.T) {
 				s := inLines()
 				d.run(t, s, ends(func(j *joined, slow far) {
-					innermost(slow).(*net.TCPConn).SetReadBuffer(8 << 10)
+					sockets.Innermost(slow).(*net.TCPConn).SetReadBuffer(8 << 10)
 					large(j.pair.sockets[side].conn)
 					say([]net.Conn{j.backend, j.client}[side], strings.Repeat("more than its kernel takes\n", 10_000))
 				}))

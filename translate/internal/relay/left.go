@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/ws76/ws76/translate/internal/sockets"
 )
 
 // ErrLeft is the cause of a context that Poller.Context has cancelled.
@@ -23,24 +25,13 @@ const watchDelay = 250 * time.Millisecond
 // goes on reading from conn, and before it closes conn.
 func (p *Poller) Context(parent context.Context, conn net.Conn) (ctx context.Context, stop context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
-	raw := rawConn(innermost(conn))
+	raw := sockets.Raw(sockets.Innermost(conn))
 	if raw == nil {
 		return ctx, func() { cancel(context.Canceled) }
 	}
 	l := &leaving{p: p, raw: raw, cancel: cancel}
 	l.timer = time.AfterFunc(watchDelay, l.begin)
 	return ctx, l.stop
-}
-
-// innermost is what is below TLS and other wrappers.
-func innermost(conn net.Conn) net.Conn {
-	for {
-		outer, ok := conn.(interface{ NetConn() net.Conn })
-		if !ok {
-			return conn
-		}
-		conn = outer.NetConn()
-	}
 }
 
 // leaving is one call of Context.

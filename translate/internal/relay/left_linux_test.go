@@ -6,13 +6,15 @@ import (
 	"io"
 	"net"
 	"testing"
+
+	"github.com/ws76/ws76/translate/wiretest"
 )
 
 // asking is a Poller that is asked whether the other side of a connection leaves.
 func asking(t *testing.T) (p *Poller, ctx context.Context, far *net.TCPConn) {
 	p = new(Poller)
 	t.Cleanup(p.Close)
-	near, far := tcpPair(t)
+	near, far := wiretest.TCP(t)
 	ctx, stop := p.Context(context.Background(), near)
 	t.Cleanup(stop)
 	return p, ctx, far
@@ -59,7 +61,7 @@ func TestPollerIsNotMisled(t *testing.T) {
 	polledIs(t, w, 1)
 	io.WriteString(far, "more")
 	sendUrgent(t, far)
-	other, left := tcpPair(t)
+	other, left := wiretest.TCP(t)
 	ctx2, stop2 := w.Context(context.Background(), other)
 	defer stop2()
 	polledIs(t, w, 2)
@@ -76,7 +78,7 @@ func TestPollerAgain(t *testing.T) {
 	t.Parallel()
 	var w Poller
 	defer w.Close()
-	near, far := tcpPair(t)
+	near, far := wiretest.TCP(t)
 	for range 3 {
 		ctx, stop := w.Context(context.Background(), near)
 		polledIs(t, &w, 1)
@@ -98,7 +100,7 @@ func TestPollerAgain(t *testing.T) {
 func TestPollerBelowTLS(t *testing.T) {
 	t.Parallel()
 	var w Poller
-	near, far := tcpPair(t)
+	near, far := wiretest.TCP(t)
 	ctx, stop := w.Context(context.Background(), tls.Server(near, &tls.Config{}))
 	defer stop()
 	far.Close()
@@ -118,7 +120,7 @@ func TestPollerBelowTLS(t *testing.T) {
 // A request that is quick pays nothing: no descriptor, no goroutine.
 func TestPollerIsLazy(t *testing.T) {
 	var w Poller
-	near, _ := tcpPair(t)
+	near, _ := wiretest.TCP(t)
 	_, stop := w.Context(context.Background(), near)
 	stop()
 	if len(w.loops) > 0 {

@@ -4,18 +4,21 @@ import (
 	"io"
 	"testing"
 	"time"
+
+	"github.com/ws76/ws76/translate/internal/sockets"
+	"github.com/ws76/ws76/translate/wiretest"
 )
 
 // At the gateway's own end what has been received is carried, even where the machine is so
 // busy that the time to wait for it is up before it was read.
 func TestLastCallIsOverWhenNothingIsThere(t *testing.T) {
-	near, far := tcpPair(t)
-	other, _ := tcpPair(t)
+	near, far := wiretest.TCP(t)
+	other, _ := wiretest.TCP(t)
 	p := new(Pair)
 	p.Join(&Config{Write: writeTimeout, Close: closeTimeout}, inLines(), Leg{Conn: near}, Leg{Conn: other})
 	f := &p.flows[Client]
 	io.WriteString(far, "sent before the end\n")
-	f.src.base.raw.Read(func(fd uintptr) bool { return receivedNow(fd) > 0 }) // it has come
+	f.src.base.Raw().Read(func(fd uintptr) bool { return sockets.ReceivedNow(fd) > 0 }) // it has come
 	for _, want := range []struct {
 		state string
 		over  bool

@@ -10,6 +10,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ws76/ws76/translate/internal/sockets"
+	"github.com/ws76/ws76/translate/wiretest"
 )
 
 func countPolled(p *Poller) (n int) {
@@ -68,7 +71,7 @@ func newTestLoop(t *testing.T) (l *loop, tell func()) {
 
 func fdOf(t *testing.T, conn net.Conn) (fd uintptr) {
 	t.Helper()
-	if err := rawConn(conn).Control(func(open uintptr) { fd = open }); err != nil {
+	if err := sockets.Raw(conn).Control(func(open uintptr) { fd = open }); err != nil {
 		t.Fatal(err)
 	}
 	return fd
@@ -78,8 +81,8 @@ func fdOf(t *testing.T, conn net.Conn) (fd uintptr) {
 // that one's place and descriptor.
 func TestLoopTellsTheRightOne(t *testing.T) {
 	l, tell := newTestLoop(t)
-	first, farFirst := tcpPair(t)
-	second, farSecond := tcpPair(t)
+	first, farFirst := wiretest.TCP(t)
+	second, farSecond := wiretest.TCP(t)
 	fds, slots := [2]uintptr{fdOf(t, first), fdOf(t, second)}, [2]uint32{}
 	var told []int
 	replace := func(n int) {
@@ -116,7 +119,7 @@ func TestLoopTellsTheRightOne(t *testing.T) {
 // Input that nobody takes is told again, and an end behind it.
 func TestLoopTellsAgain(t *testing.T) {
 	l, tell := newTestLoop(t)
-	near, far := tcpPair(t)
+	near, far := wiretest.TCP(t)
 	n := 0
 	if _, err := l.add(fdOf(t, near), forInput, number{told: func(int) { n++ }}); err != nil {
 		t.Fatal(err)
@@ -132,14 +135,14 @@ func TestLoopTellsAgain(t *testing.T) {
 // A closed socket and a closed loop are not polled, and leave nothing.
 func TestLoopRefuses(t *testing.T) {
 	l, _ := newTestLoop(t)
-	near, _ := tcpPair(t)
+	near, _ := wiretest.TCP(t)
 	fd := fdOf(t, near)
 	near.Close()
 	if _, err := l.add(fd, forInput, number{}); !errors.Is(err, syscall.EBADF) || len(l.slots) != len(l.free) {
 		t.Errorf("a closed socket: %v, %d of %d places free", err, len(l.free), len(l.slots))
 	}
 	l.close()
-	other, _ := tcpPair(t)
+	other, _ := wiretest.TCP(t)
 	if _, err := l.add(fdOf(t, other), forInput, number{}); err != os.ErrClosed {
 		t.Errorf("a closed loop: %v", err)
 	}
@@ -165,7 +168,7 @@ func TestLoopWaitsAtUrgentData(t *testing.T) {
 // A loop that always has something to tell ends when it is closed.
 func TestLoopEnds(t *testing.T) {
 	l, _ := newTestLoop(t)
-	near, far := tcpPair(t)
+	near, far := wiretest.TCP(t)
 	told := make(chan struct{}, 1)
 	if _, err := l.add(fdOf(t, near), forInput, number{more: true, told: func(int) {
 		select {
@@ -211,8 +214,8 @@ func TestPollerIsFull(t *testing.T) {
 	poller := crowded(&Poller{Full: func(err error) { said <- err }})
 	defer poller.Close()
 	for range 2 {
-		nearClient, client := tcpPair(t)
-		nearBackend, backend := tcpPair(t)
+		nearClient, client := wiretest.TCP(t)
+		nearBackend, backend := wiretest.TCP(t)
 		s := inLines()
 		s.closed = make(chan struct{})
 		p := new(Pair)

@@ -33,7 +33,7 @@ func (f *flow) run() {
 		case wait != nil:
 			f.readBuffered(wait)
 		default:
-			f.noteEnd(f.src.base.raw.Read(step)) // and step reads when there is something
+			f.noteEnd(f.src.base.Raw().Read(step)) // and step reads when there is something
 		}
 	}
 	f.end()

@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+
+	"github.com/ws76/ws76/translate/internal/sockets"
 )
 
 // A socket is one side's connection and the only way to write to it. Who writes
@@ -13,15 +15,15 @@ import (
 type socket struct {
 	p    *Pair
 	conn net.Conn
-	base *Conn   // conn, or what is below it
-	fd   uintptr // of a bare socket; valid until the Pair is done
+	base *sockets.Conn // conn, or what is below it
+	fd   uintptr       // of a bare socket; valid until the Pair is done
 
 	mu      sync.Mutex    // never held while somebody waits
 	freed   chan struct{} // closed when stalled ends; nil if nobody waits for that
 	control []byte        // Pongs and Pings that wait behind a stalled write
 	bye     *Say          // the last words, said or waiting
 
-	kept    atomic.Bool // keepAlive has nothing to do
+	kept atomic.Bool // keepAlive has nothing to do
 
 	side    Side // these bytes stand together, for the memory of an idle Pair
 	bare    bool // conn is a socket, without TLS
@@ -42,18 +44,18 @@ const maxControl = 512
 var errSaid = errors.New("relay: the last words are said")
 
 func (s *socket) init(p *Pair, side Side, conn net.Conn) {
-	s.p, s.side, s.conn = p, side, NewConn(conn, p.config.Write)
+	s.p, s.side, s.conn = p, side, sockets.New(conn, p.config.Write)
 	s.base = baseOf(s.conn)
-	s.kept.Store(side == Client || !s.base.tcp)
-	if s.base == s.conn && s.base.raw != nil { // one that is closed has no descriptor any more
-		s.bare = s.base.raw.Control(func(fd uintptr) { s.fd = fd }) == nil
+	s.kept.Store(side == Client || !s.base.IsTCP())
+	if s.base == s.conn && s.base.IsSocket() { // one that is closed has no descriptor any more
+		s.bare = s.base.Raw().Control(func(fd uintptr) { s.fd = fd }) == nil
 	}
 }
 
 // baseOf is the Conn that conn is or leads to.
-func baseOf(conn net.Conn) *Conn {
+func baseOf(conn net.Conn) *sockets.Conn {
 	for {
-		if c, ok := conn.(*Conn); ok {
+		if c, ok := conn.(*sockets.Conn); ok {
 			return c
 		}
 		conn = conn.(interface{ NetConn() net.Conn }).NetConn()
@@ -65,8 +67,8 @@ func baseOf(conn net.Conn) *Conn {
 // system calls.
 func (s *socket) keepAlive() {
 	if s.kept.CompareAndSwap(false, true) {
-		s.base.ask(func(fd uintptr) int {
-			setOptions(int(fd), s.p.config.Write)
+		s.base.Ask(func(fd uintptr) int {
+			sockets.SetOptions(int(fd), s.p.config.Write)
 			return 0
 		})
 	}
@@ -74,18 +76,18 @@ func (s *socket) keepAlive() {
 
 // sendQueue is base's. A bare socket needs no lock: nobody closes it before the Pair is done.
 func (s *socket) sendQueue() int {
-	if s.bare && s.base.tcp {
-		return queueNow(s.fd)
+	if s.bare && s.base.IsTCP() {
+		return sockets.QueueNow(s.fd)
 	}
-	return s.base.sendQueue()
+	return s.base.SendQueue()
 }
 
 // received is how many bytes have come that nobody has read, 0 where that cannot be known.
 func (s *socket) received() int {
 	if s.bare {
-		return receivedNow(s.fd)
+		return sockets.ReceivedNow(s.fd)
 	}
-	return s.base.ask(receivedNow)
+	return s.base.Ask(sockets.ReceivedNow)
 }
 
 // send writes what the socket takes at once and returns the rest, which the
@@ -113,7 +115,7 @@ func (s *socket) send(b []byte, open bool) (rest []byte, claimed bool, err error
 // stalled and the caller must have it finished. The caller holds mu.
 func (s *socket) try(b []byte) (n int, err error) {
 	if s.bare {
-		n, err = sendNow(s.fd, b)
+		n, err = sockets.SendNow(s.fd, b)
 		s.wrote(b[:n])
 	}
 	s.broken = s.broken || err != nil
@@ -137,7 +139,7 @@ func (s *socket) finish(b []byte, open, claimed bool) (n int, err error) {
 		}
 	}
 	if s.bare && claimed { // the socket has just said that it takes no more
-		n, err = s.base.wait(b)
+		n, err = s.base.Wait(b)
 	} else {
 		n, err = s.conn.Write(b)
 	}
@@ -272,7 +274,7 @@ func (s *socket) sayRest(b []byte, last bool) {
 // endHalf ends our half of TCP. TLS gives its last record five seconds, so it
 // waits until the other side has taken what was before.
 func (s *socket) endHalf(broken bool) {
-	if !s.bare && !broken && s.base.sendQueue() > 0 {
+	if !s.bare && !broken && s.base.SendQueue() > 0 {
 		s.mu.Lock()
 		s.finDue = true
 		s.mu.Unlock()
@@ -291,7 +293,7 @@ func (s *socket) endHalf(broken bool) {
 func (s *socket) isOut() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.said && !s.stalled && (!s.finDue || s.base.isClosed())
+	return s.said && !s.stalled && (!s.finDue || s.base.IsClosed())
 }
 
 // isBusy reports whether somebody is finishing a write.

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/ws76/ws76/translate/internal/relay"
+	"github.com/ws76/ws76/translate/internal/sockets"
 	"github.com/ws76/ws76/translate/wiretest"
 )
 
@@ -37,7 +37,7 @@ func inRelay(t *testing.T, head string, test func(client, backend *wiretest.Wire
 			}
 			resp.Body = farBody{resp.Body, far}
 			defer resp.Body.Close()
-			conn := relay.NewConn(near, 10*time.Second)
+			conn := sockets.New(near, 10*time.Second)
 			if err := Relay(resp, false).Write(conn, 10*time.Second); err == nil {
 				Drain(conn)
 			}

@@ -1,14 +1,14 @@
 //go:build unix
 
-package relay
+package sockets
 
 import (
 	"net"
 	"syscall"
 )
 
-// rawConn is the socket of a connection that is one, else nil.
-func rawConn(conn net.Conn) syscall.RawConn {
+// Raw is the socket of a connection that is one, else nil.
+func Raw(conn net.Conn) syscall.RawConn {
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
 		return nil

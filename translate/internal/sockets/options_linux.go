@@ -1,4 +1,4 @@
-package relay
+package sockets
 
 import (
 	"strings"
@@ -27,7 +27,7 @@ func Control(write time.Duration) func(network, address string, raw syscall.RawC
 			return nil
 		}
 		var err error
-		closed := raw.Control(func(fd uintptr) { err = setOptions(int(fd), write) })
+		closed := raw.Control(func(fd uintptr) { err = SetOptions(int(fd), write) })
 		if closed != nil {
 			return closed
 		}
@@ -35,7 +35,8 @@ func Control(write time.Duration) func(network, address string, raw syscall.RawC
 	}
 }
 
-func setOptions(fd int, write time.Duration) error {
+// SetOptions sets on a connection what Control sets before it connects.
+func SetOptions(fd int, write time.Duration) error {
 	gone := max(90*time.Second, write+30*time.Second)
 	for _, o := range []struct{ level, option, value int }{
 		{syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, 1},
@@ -51,7 +52,7 @@ func setOptions(fd int, write time.Duration) error {
 	return nil
 }
 
-// NoControl is Control for the net.Dialer of a Pair's backend, whose options the Pair sets.
+// NoControl is Control for the net.Dialer of connections that get SetOptions later.
 func NoControl() func(network, address string, raw syscall.RawConn) error {
 	return func(string, string, syscall.RawConn) error { return nil }
 }

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package relay
+package sockets
 
 import (
 	"syscall"
@@ -10,10 +10,11 @@ import (
 // Control leaves the system's own settings.
 func Control(time.Duration) func(network, address string, raw syscall.RawConn) error { return nil }
 
-func boundUnsent(uintptr) int   { return 0 }
-func unboundUnsent(uintptr) int { return 0 }
-
 // NoControl leaves them too.
 func NoControl() func(network, address string, raw syscall.RawConn) error { return nil }
 
-func setOptions(int, time.Duration) error { return nil }
+// SetOptions leaves them too.
+func SetOptions(int, time.Duration) error { return nil }
+
+func boundUnsent(uintptr) int   { return 0 }
+func unboundUnsent(uintptr) int { return 0 }

@@ -1,4 +1,4 @@
-package relay
+package sockets
 
 import (
 	"encoding/binary"
@@ -6,10 +6,10 @@ import (
 	"unsafe"
 )
 
-// queueNow is how many bytes the other side of a TCP socket has not acknowledged, an end
+// QueueNow is how many bytes the other side of a TCP socket has not acknowledged, an end
 // of TCP counted as one; a Unix socket would say how much memory it has. There is no other
 // way to ask than ioctl, which package syscall does not have.
-func queueNow(fd uintptr) int {
+func QueueNow(fd uintptr) int {
 	var n int32
 	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TIOCOUTQ, uintptr(unsafe.Pointer(&n)))
 	if errno != 0 {
@@ -18,8 +18,8 @@ func queueNow(fd uintptr) int {
 	return int(n)
 }
 
-// receivedNow is how many bytes a socket has that nobody has read.
-func receivedNow(fd uintptr) int {
+// ReceivedNow is how many bytes a socket has that nobody has read.
+func ReceivedNow(fd uintptr) int {
 	var n int32
 	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TIOCINQ, uintptr(unsafe.Pointer(&n))); errno != 0 {
 		return 0

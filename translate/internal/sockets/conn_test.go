@@ -1,4 +1,4 @@
-package relay
+package sockets
 
 import (
 	"crypto/tls"
@@ -26,7 +26,7 @@ func TestConnMeasuresProgress(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				near, far := wiretest.New()
 				far.Acknowledge(-wiretest.Size)
-				conn := NewConn(near, timeout)
+				conn := New(near, timeout)
 				var n int
 				var err error
 				over := time.Time{}
@@ -57,7 +57,7 @@ func TestConnMeasuresProgress(t *testing.T) {
 func TestConnLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := wiretest.New()
-		conn := NewConn(near, 10*time.Second)
+		conn := New(near, 10*time.Second)
 		began := time.Now()
 		go func() {
 			for range 100 {
@@ -89,7 +89,7 @@ func TestConnBelowTLS(t *testing.T) {
 	server.Close()
 	synctest.Test(t, func(t *testing.T) {
 		near, far := wiretest.New()
-		secure := tls.Server(NewConn(near, time.Second), &tls.Config{Certificates: server.TLS.Certificates})
+		secure := tls.Server(New(near, time.Second), &tls.Config{Certificates: server.TLS.Certificates})
 		client := tls.Client(far, &tls.Config{InsecureSkipVerify: true})
 		go client.Handshake()
 		if err := secure.Handshake(); err != nil {
@@ -120,16 +120,16 @@ func TestConnBelowTLS(t *testing.T) {
 // A connection that has a write timeout gets no second one, and what is asked of
 // the socket reaches it.
 func TestConnOnce(t *testing.T) {
-	near, far := tcpPair(t)
-	conn := NewConn(near, time.Second)
-	if again := NewConn(conn, time.Hour); again != conn {
+	near, far := wiretest.TCP(t)
+	conn := New(near, time.Second)
+	if again := New(conn, time.Hour); again != conn {
 		t.Error("a second timeout")
 	}
 	secure := tls.Server(conn, &tls.Config{})
-	if again := NewConn(secure, time.Hour); again != secure {
+	if again := New(secure, time.Hour); again != secure {
 		t.Error("a second timeout above TLS")
 	}
-	if innermost(secure) != near || rawConn(conn) == nil {
+	if Innermost(secure) != near || Raw(conn) == nil {
 		t.Error("the socket is not found")
 	}
 	if n, err := conn.Write([]byte("hello")); n != 5 || err != nil {
@@ -144,7 +144,7 @@ func TestConnOnce(t *testing.T) {
 		t.Error("a closed connection takes bytes")
 	}
 	near2, _ := wiretest.New()
-	if raw := rawConn(NewConn(near2, time.Second)); raw != nil {
+	if raw := Raw(New(near2, time.Second)); raw != nil {
 		t.Error("a connection in memory has a socket")
 	}
 }

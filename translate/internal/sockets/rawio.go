@@ -1,4 +1,4 @@
-package relay
+package sockets
 
 import (
 	"os"
@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// sendNow writes what the socket takes at once; n < len(b) without an error says
+// SendNow writes what the socket takes at once; n < len(b) without an error says
 // that it takes no more.
-func sendNow(fd uintptr, b []byte) (n int, err error) {
+func SendNow(fd uintptr, b []byte) (n int, err error) {
 	for len(b) > 0 {
 		n, err = writeNow(fd, b)
 		switch err {
@@ -38,7 +38,7 @@ var sendings = sync.Pool{New: func() any {
 	s.step = func(fd uintptr) bool {
 		for {
 			var n int
-			n, s.err = sendNow(fd, s.b[s.n:])
+			n, s.err = SendNow(fd, s.b[s.n:])
 			s.n += n
 			switch {
 			case s.err != nil, s.n == len(s.b), !s.wait:
@@ -52,7 +52,7 @@ var sendings = sync.Pool{New: func() any {
 	return s
 }}
 
-// send is sendNow while the socket cannot be closed. If wait is true it goes on as the
+// send is SendNow while the socket cannot be closed. If wait is true it goes on as the
 // socket takes more, until all is taken or a write deadline comes; last is when it last
 // took something and not all.
 func send(raw syscall.RawConn, b []byte, wait bool) (n int, last time.Time, err error) {

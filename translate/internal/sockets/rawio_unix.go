@@ -1,11 +1,11 @@
 //go:build unix && (!linux || 386)
 
-package relay
+package sockets
 
 import "syscall"
 
-// readNow reads without waiting: syscall.EAGAIN if there is nothing.
-func readNow(fd uintptr, b []byte) (int, error) { return syscall.Read(int(fd), b) }
+// ReadNow reads without waiting: syscall.EAGAIN if there is nothing.
+func ReadNow(fd uintptr, b []byte) (int, error) { return syscall.Read(int(fd), b) }
 
 // writeNow writes without waiting: syscall.EAGAIN if there is no room.
 func writeNow(fd uintptr, b []byte) (int, error) {

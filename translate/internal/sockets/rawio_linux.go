@@ -1,6 +1,6 @@
 //go:build !386
 
-package relay
+package sockets
 
 import (
 	"syscall"
@@ -10,8 +10,8 @@ import (
 // The sockets never block, so the scheduler need not hear of these two calls,
 // nor the file system: that saves a seventh of what a short message costs.
 
-// readNow reads without waiting: syscall.EAGAIN if there is nothing.
-func readNow(fd uintptr, b []byte) (int, error) { return call(syscall.SYS_RECVFROM, fd, b, 0) }
+// ReadNow reads without waiting: syscall.EAGAIN if there is nothing.
+func ReadNow(fd uintptr, b []byte) (int, error) { return call(syscall.SYS_RECVFROM, fd, b, 0) }
 
 // writeNow writes without waiting: syscall.EAGAIN if there is no room.
 func writeNow(fd uintptr, b []byte) (int, error) {

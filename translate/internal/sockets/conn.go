@@ -1,4 +1,7 @@
-package relay
+// Package sockets is what the gateway asks of its sockets besides net: a write timeout
+// for a side that takes nothing, options, what the kernel still holds, and reads and
+// writes that do not wait. It imports the standard library only.
+package sockets
 
 import (
 	"errors"
@@ -8,6 +11,9 @@ import (
 	"syscall"
 	"time"
 )
+
+// AtOnce is how long a write may take of which nothing is still on its way.
+const AtOnce = time.Millisecond
 
 // A Conn is a connection with a write timeout for a side that takes nothing: a
 // Write fails with os.ErrDeadlineExceeded when nothing has moved for that long,
@@ -21,7 +27,7 @@ import (
 type Conn struct {
 	net.Conn
 	raw     syscall.RawConn // nil if Conn is no socket
-	tcp     bool            // the kernel says what the other side has not acknowledged
+	tcp     bool
 	timeout time.Duration
 
 	quick uint8 // writes in a row that waited, but not for long; only Write's
@@ -33,16 +39,16 @@ type Conn struct {
 // deadlines are the caller's, and that of a Write that waits.
 type deadlines struct{ limit, soft time.Time }
 
-// NewConn returns conn with a write timeout, or conn itself if it has one: if it
+// New returns conn with a write timeout, or conn itself if it has one: if it
 // is a Conn or leads to one by its method NetConn.
-func NewConn(conn net.Conn, timeout time.Duration) net.Conn {
+func New(conn net.Conn, timeout time.Duration) net.Conn {
 	for inner := conn; ; {
 		if _, ok := inner.(*Conn); ok {
 			return conn
 		}
 		outer, ok := inner.(interface{ NetConn() net.Conn })
 		if !ok {
-			c := &Conn{Conn: conn, raw: rawConn(conn), timeout: timeout}
+			c := &Conn{Conn: conn, raw: Raw(conn), timeout: timeout}
 			if c.raw != nil {
 				_, c.tcp = conn.LocalAddr().(*net.TCPAddr)
 			}
@@ -57,6 +63,13 @@ func (c *Conn) NetConn() net.Conn { return c.Conn }
 
 // IsSocket reports whether nothing is below but a socket.
 func (c *Conn) IsSocket() bool { return c.raw != nil }
+
+// IsTCP reports whether that is of TCP: the kernel says what the other side has not
+// acknowledged.
+func (c *Conn) IsTCP() bool { return c.tcp }
+
+// Raw returns the socket, nil if there is none.
+func (c *Conn) Raw() syscall.RawConn { return c.raw }
 
 // SyscallConn returns the socket.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) {
@@ -86,23 +99,23 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	}
 	if err == nil && n < len(p) || len(p) == 0 {
 		var m int
-		m, err = c.wait(p[n:])
+		m, err = c.Wait(p[n:])
 		n += m
 	}
 	return n, err
 }
 
-// wait writes p as the other side makes room for it. It looks for progress at least at
+// Wait writes p as the other side makes room for it. It looks for progress at least at
 // each eighth of the timeout.
-func (c *Conn) wait(p []byte) (n int, err error) {
-	now, queue := time.Now(), c.sendQueue()
+func (c *Conn) Wait(p []byte) (n int, err error) {
+	now, queue := time.Now(), c.SendQueue()
 	look := c.timeout / 8
 	if c.raw == nil {
-		look = min(look, atOnce) // or what fits at once would look like progress
+		look = min(look, AtOnce) // or what fits at once would look like progress
 	}
 	began := now
 	for moved := now; ; look = c.timeout / 8 {
-		c.arm(now, earliest(now.Add(look), moved.Add(c.timeout)))
+		c.arm(now, now.Add(min(look, moved.Add(c.timeout).Sub(now))))
 		m, last, err := c.write(p[n:])
 		n += m
 		if !errors.Is(err, os.ErrDeadlineExceeded) || c.overdue() {
@@ -112,9 +125,9 @@ func (c *Conn) wait(p []byte) (n int, err error) {
 		now = time.Now()
 		c.waited(now.Sub(began))
 		before := queue
-		queue = c.sendQueue()
+		queue = c.SendQueue()
 		switch {
-		case now.Sub(moved) <= atOnce:
+		case now.Sub(moved) <= AtOnce:
 		case queue < before:
 			moved = now
 		case m > 0:
@@ -126,7 +139,7 @@ func (c *Conn) wait(p []byte) (n int, err error) {
 	}
 }
 
-// quickly is how many writes in a row must wait for no longer than atOnce for a side to be
+// quickly is how many writes in a row must wait for no longer than AtOnce for a side to be
 // quick.
 const quickly = 8
 
@@ -137,15 +150,15 @@ func (c *Conn) waited(d time.Duration) {
 	switch {
 	case d >= time.Second:
 		if c.quick == quickly {
-			c.ask(boundUnsent)
+			c.Ask(boundUnsent)
 		}
 		c.quick = 0
 	case c.quick == quickly:
-	case d > atOnce:
+	case d > AtOnce:
 		c.quick = 0
 	default:
 		if c.quick++; c.quick == quickly {
-			c.ask(unboundUnsent)
+			c.Ask(unboundUnsent)
 		}
 	}
 }
@@ -211,11 +224,11 @@ func (c *Conn) overdue() bool {
 	return c.until != nil && !c.until.limit.IsZero() && !time.Now().Before(c.until.limit)
 }
 
-// sendQueue is how many bytes the other side has not acknowledged, 0 where that
+// SendQueue is how many bytes the other side has not acknowledged, 0 where that
 // cannot be known. A connection in memory says it by a method SendQueue.
-func (c *Conn) sendQueue() int {
+func (c *Conn) SendQueue() int {
 	if c.tcp {
-		return c.ask(queueNow)
+		return c.Ask(QueueNow)
 	}
 	if q, ok := c.Conn.(interface{ SendQueue() int }); ok {
 		return q.SendQueue()
@@ -223,27 +236,38 @@ func (c *Conn) sendQueue() int {
 	return 0
 }
 
-// ask asks the socket; the answer is 0 where there is none.
-func (c *Conn) ask(question func(fd uintptr) int) (answer int) {
+// Ask asks the socket; the answer is 0 where there is none.
+func (c *Conn) Ask(question func(fd uintptr) int) (answer int) {
 	if c.raw != nil {
 		c.raw.Control(func(fd uintptr) { answer = question(fd) })
 	}
 	return answer
 }
 
-// isClosed reports whether nothing of the queue will be acknowledged any more,
+// IsClosed reports whether nothing of the queue will be acknowledged any more,
 // because the connection was reset or is over. The queue keeps its value then.
-func (c *Conn) isClosed() (closed bool) {
+func (c *Conn) IsClosed() (closed bool) {
 	return c.raw != nil && (c.raw.Control(func(fd uintptr) { closed = state(fd) == stateClosed }) != nil || closed)
 }
 
-// isStuck reports whether err is TCP's own limit (TCP_USER_TIMEOUT), which has ended a
+// IsStuck reports whether err is TCP's own limit (TCP_USER_TIMEOUT), which has ended a
 // connection whose other side is there, but takes nothing of what the kernel holds for it.
-func (c *Conn) isStuck(err error) (stuck bool) {
+func (c *Conn) IsStuck(err error) (stuck bool) {
 	if c.raw != nil && errors.Is(err, syscall.ETIMEDOUT) {
 		c.raw.Control(func(fd uintptr) { stuck = answers(fd) })
 	}
 	return stuck
+}
+
+// Innermost is what is below TLS and other wrappers.
+func Innermost(conn net.Conn) net.Conn {
+	for {
+		outer, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return conn
+		}
+		conn = outer.NetConn()
+	}
 }
 
 // KeepAliveIdle and KeepAliveInterval are the keep-alive times that Control sets.
@@ -258,7 +282,7 @@ type listener struct {
 	timeout time.Duration
 }
 
-// NewListener returns ln, whose connections then are as NewConn makes them.
+// NewListener returns ln, whose connections then are as New makes them.
 func NewListener(ln net.Listener, timeout time.Duration) net.Listener {
 	return listener{ln, timeout}
 }
@@ -268,5 +292,5 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewConn(conn, l.timeout), nil
+	return New(conn, l.timeout), nil
 }

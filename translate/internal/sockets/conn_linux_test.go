@@ -1,4 +1,4 @@
-package relay
+package sockets
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ws76/ws76/translate/wiretest"
 )
 
 // listenWith is a listener whose sockets have the options, and small buffers, so
@@ -96,7 +98,7 @@ func TestOptionsOnBothLegs(t *testing.T) {
 		}
 		defer accepted.Close()
 		for leg, conn := range map[string]net.Conn{"accepted": accepted, "dialled": dialled} {
-			rawConn(conn).Control(func(fd uintptr) {
+			Raw(conn).Control(func(fd uintptr) {
 				for _, o := range []struct {
 					name          string
 					level, option int
@@ -120,40 +122,10 @@ func TestOptionsOnBothLegs(t *testing.T) {
 func option(t testing.TB, conn net.Conn, level, option int) (value int) {
 	t.Helper()
 	var err error
-	if closed := rawConn(innermost(conn)).Control(func(fd uintptr) { value, err = syscall.GetsockoptInt(int(fd), level, option) }); err != nil || closed != nil {
+	if closed := Raw(Innermost(conn)).Control(func(fd uintptr) { value, err = syscall.GetsockoptInt(int(fd), level, option) }); err != nil || closed != nil {
 		t.Fatal(err, closed)
 	}
 	return value
-}
-
-// The backend of a Pair has the options too, a second after the begin at the latest, whoever
-// owns its flows.
-func TestOptionsOfAPair(t *testing.T) {
-	for _, d := range drivers {
-		if d.name == "goroutines-memory" {
-			continue
-		}
-		t.Run(d.name, func(t *testing.T) {
-			t.Parallel()
-			d.run(t, inLines(), func(j *joined) {
-				for name, o := range map[string]struct{ level, option, want int }{
-					"SO_KEEPALIVE":      {syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, 1},
-					"TCP_KEEPIDLE":      {syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, 30},
-					"TCP_KEEPINTVL":     {syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL, 15},
-					"TCP_USER_TIMEOUT":  {syscall.IPPROTO_TCP, tcpUserTimeout, 90_000},
-					"TCP_NOTSENT_LOWAT": {syscall.IPPROTO_TCP, tcpNotSent, 128 << 10},
-				} {
-					got := 0
-					for end := time.Now().Add(time.Minute); got != o.want && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-						got = option(t, j.pair.sockets[Backend].conn, o.level, o.option)
-					}
-					if got != o.want {
-						t.Errorf("%s is %d, want %d", name, got, o.want)
-					}
-				}
-			})
-		})
-	}
 }
 
 // What the kernel holds is bounded, but for a side that takes everything quickly, until it
@@ -178,10 +150,10 @@ func TestQuickSide(t *testing.T) {
 		bound bool
 	}{
 		{slices.Repeat([]time.Duration{0}, quickly-1), true},
-		{[]time.Duration{2 * atOnce}, true},
-		{slices.Repeat([]time.Duration{atOnce}, quickly-1), true},
+		{[]time.Duration{2 * AtOnce}, true},
+		{slices.Repeat([]time.Duration{AtOnce}, quickly-1), true},
 		{[]time.Duration{0}, false},
-		{[]time.Duration{2 * atOnce, 0, 0}, false},
+		{[]time.Duration{2 * AtOnce, 0, 0}, false},
 		{[]time.Duration{time.Second}, true},
 		{slices.Repeat([]time.Duration{0}, quickly-1), true},
 		{[]time.Duration{time.Second}, true},
@@ -218,17 +190,17 @@ func TestQuickSide(t *testing.T) {
 // The queue is what the other side has not acknowledged, and a socket that was
 // reset says so, though its queue keeps its value.
 func TestQueue(t *testing.T) {
-	near, far := tcpPair(t)
-	c := NewConn(near, writeTimeout).(*Conn)
+	near, far := wiretest.TCP(t)
+	c := New(near, time.Second).(*Conn)
 	raw := c.raw
-	if n := c.sendQueue(); n != 0 {
+	if n := c.SendQueue(); n != 0 {
 		t.Errorf("%d bytes are queued in a new socket", n)
 	}
 	n, _, err := send(raw, make([]byte, 32<<20), false)
 	if err != nil || n == 32<<20 {
 		t.Fatalf("%d bytes were taken, %v", n, err)
 	}
-	if q := c.sendQueue(); q == 0 || q > n {
+	if q := c.SendQueue(); q == 0 || q > n {
 		t.Errorf("%d bytes are queued of %d", q, n)
 	}
 	far.SetLinger(0)
@@ -252,10 +224,10 @@ func TestQueue(t *testing.T) {
 	defer unix.Close()
 	defer syscall.Close(pair[1])
 	unix.Write([]byte("hello"))
-	if q := NewConn(unix, writeTimeout).(*Conn).sendQueue(); q != 0 {
+	if q := New(unix, time.Second).(*Conn).SendQueue(); q != 0 {
 		t.Errorf("%d bytes are queued in a Unix socket, which cannot say", q)
 	}
-	if r := receivedNow(uintptr(pair[1])); r != 5 {
+	if r := ReceivedNow(uintptr(pair[1])); r != 5 {
 		t.Errorf("%d bytes are there to read, want 5", r)
 	}
 }
