@@ -175,3 +175,24 @@ func TestBusyUntilCounted(t *testing.T) {
 		})
 	}
 }
+
+// Ticks that are far away come together with those of other Pairs, never too early.
+func TestTicksComeTogether(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	for _, test := range []struct{ wait, want time.Duration }{
+		{25 * time.Second, 25 * time.Second},
+		{25*time.Second + 1, 25*time.Second + 100*time.Millisecond},
+		{25*time.Second + 99*time.Millisecond, 25*time.Second + 100*time.Millisecond},
+		{25*time.Second + 100*time.Millisecond, 25*time.Second + 100*time.Millisecond},
+		{4*time.Second + 1, 4*time.Second + 1},
+		{0, 0},
+		{-time.Second, -time.Second},
+	} {
+		if got := together(now.Add(test.wait), now).Sub(now); got != test.want {
+			t.Errorf("a wait of %v lasts %v, want %v", test.wait, got, test.want)
+		}
+	}
+	if !together(time.Time{}, now).IsZero() {
+		t.Error("a Tick that is never due is")
+	}
+}
