@@ -103,8 +103,14 @@ func TestStrayKeyIsAnswered(t *testing.T) {
 }
 
 // The shape of a key is that of -76 section 4.1: spaces 1 to 12 and never
-// outside, 1 to 12 characters of noise, 1 to 10 digits.
+// outside, 1 to 12 characters of noise, 1 to 10 digits. All of it is drawn anew for each.
 func TestMakeKey(t *testing.T) {
+	spaces, noises, characters, numbers, begins := map[uint32]bool{}, map[int]bool{}, map[byte]bool{}, map[uint32]bool{}, map[bool]bool{}
+	defer func() {
+		if len(spaces) < 12 || len(noises) < 12 || len(characters) < 84 || len(numbers) < 1900 || len(begins) < 2 {
+			t.Errorf("of 2,000 keys %d numbers of spaces, %d of noise, %d characters of noise, %d numbers, digits first: %v", len(spaces), len(noises), len(characters), len(numbers), begins)
+		}
+	}()
 	for range 2000 {
 		key := legacy.MakeKey()
 		k, err := legacy.ParseKey(key)
@@ -118,8 +124,10 @@ func TestMakeKey(t *testing.T) {
 				t.Fatalf("%q: character %#x", key, c)
 			case c != ' ' && (c < '0' || c > '9'):
 				noise++
+				characters[c] = true
 			}
 		}
+		spaces[k.Spaces], noises[noise], numbers[k.Number], begins[key[0] >= '0' && key[0] <= '9'] = true, true, true, true
 		switch {
 		case k.Spaces < 1 || k.Spaces > 12, noise < 1 || noise > 12, len(key) > 34:
 			t.Fatalf("%q: %d spaces, %d noise, %d characters", key, k.Spaces, noise, len(key))
