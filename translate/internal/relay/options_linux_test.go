@@ -19,6 +19,7 @@ func TestOptionsOfAPair(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			d.run(t, inLines(), func(j *joined) {
+				end := time.Now().Add(time.Minute)
 				for name, o := range map[string]struct{ level, option, want int }{
 					"SO_KEEPALIVE":      {syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, 1},
 					"TCP_KEEPIDLE":      {syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, 30},
@@ -27,7 +28,7 @@ func TestOptionsOfAPair(t *testing.T) {
 					"TCP_NOTSENT_LOWAT": {syscall.IPPROTO_TCP, 25, 128 << 10},
 				} {
 					got := 0
-					for end := time.Now().Add(time.Minute); got != o.want && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+					for ; got != o.want && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 						got = option(t, j.pair.sockets[Backend].conn, o.level, o.option)
 					}
 					if got != o.want {
