@@ -195,4 +195,54 @@ func TestTicksComeTogether(t *testing.T) {
 	if !together(time.Time{}, now).IsZero() {
 		t.Error("a Tick that is never due is")
 	}
+
+	synctest.Test(t, func(t *testing.T) {
+		ticks := map[time.Time]bool{}
+		var all []*script
+		for range 3 {
+			s := inLines()
+			s.next = 25 * time.Second
+			time.Sleep(7 * time.Millisecond)
+			_, client, backend := inMemory(t, s, Config{Write: time.Minute, Close: time.Second}, func(conn net.Conn) net.Conn { return conn })
+			all = append(all, s)
+			time.AfterFunc(26*time.Second, func() {
+				client.CloseWrite()
+				backend.CloseWrite()
+			})
+		}
+		for _, s := range all {
+			<-s.closed
+			ticks[s.event(Tick, Client).Now] = true
+		}
+		if len(ticks) != 1 {
+			t.Errorf("the first Ticks of 3 Pairs come at %v", ticks)
+		}
+	})
+}
+
+// What the end waits for is what the kernel holds, what a flow holds that stalls, and at the
+// gateway's own end what a side has sent that nobody has read.
+func TestWhatIsOnItsWay(t *testing.T) {
+	near, client := wiretest.TCP(t)
+	nearBackend, backend := wiretest.TCP(t)
+	p := new(Pair)
+	p.Join(&Config{Write: writeTimeout, Close: closeTimeout}, inLines(), Leg{Conn: near}, Leg{Conn: nearBackend})
+	client.Write([]byte("12345"))
+	backend.Write([]byte("1234567"))
+	for p.sockets[Client].received() < 5 || p.sockets[Backend].received() < 7 {
+		time.Sleep(time.Millisecond)
+	}
+	p.flows[Client].held.Store(100)
+	p.flows[Backend].held.Store(1000)
+	for afterInput, want := range map[bool]int{false: 1100, true: 1112} {
+		if p.begin(afterInput); p.closing.onItsWay != want {
+			t.Errorf("%d bytes are on their way, want %d", p.closing.onItsWay, want)
+		}
+	}
+	now := time.Now()
+	p.closing.onItsWay = 1024
+	p.fix(now, [2]int{2048, 4096})
+	if got, want := p.closing.limit.Sub(now).Round(time.Millisecond), closeTimeout+7*time.Second; got != want {
+		t.Errorf("the end may take %v, want %v", got, want)
+	}
 }

@@ -195,7 +195,7 @@ func (c *Conn) arm(now, by time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d := c.deadlines()
-	if d.soft.After(by) || d.soft.Sub(now) <= by.Sub(now)/2 {
+	if d.soft.Sub(now) <= by.Sub(now)/2 {
 		d.soft = by
 		c.Conn.SetWriteDeadline(d.earlier())
 	}

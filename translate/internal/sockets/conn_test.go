@@ -117,6 +117,35 @@ func TestConnBelowTLS(t *testing.T) {
 	})
 }
 
+// A write that waited leaves its deadline, which must not end a later one.
+func TestConnAfterAWait(t *testing.T) {
+	near, far := wiretest.TCP(t)
+	const timeout = 80 * time.Millisecond
+	conn := New(near, timeout)
+	done := make(chan error, 1)
+	go func() {
+		_, err := conn.Write(make([]byte, 16<<20)) // more than the kernel takes
+		done <- err
+	}()
+	if n, err := io.CopyN(io.Discard, far, 16<<20); err != nil {
+		t.Fatal(n, err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	for c := conn.(*Conn); ; time.Sleep(timeout / 8) {
+		if c.until == nil {
+			t.Fatal("the write has not waited")
+		}
+		if time.Since(c.until.soft) > 0 {
+			break
+		}
+	}
+	if _, err := conn.Write([]byte("x")); err != nil {
+		t.Errorf("after the deadline of an earlier write: %v", err)
+	}
+}
+
 // A connection that has a write timeout gets no second one, and what is asked of
 // the socket reaches it.
 func TestConnOnce(t *testing.T) {
