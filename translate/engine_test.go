@@ -308,6 +308,7 @@ func TestStalledConnectionsCostLittle(t *testing.T) {
 // A connection that has not sent a byte does not hold up the shutdown: net/http gives it
 // five seconds.
 func TestShutdownWithASilentConnection(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	silent := r.dial()
 	served := r.dial()

@@ -120,6 +120,7 @@ func TestShutdown(t *testing.T) {
 
 // With the context its patience ends: what is left is cut, wherever it is.
 func TestShutdownCuts(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, func(o *translate.Options) {
 		o.Timeouts = translate.Timeouts{Head: time.Hour, Dial: time.Hour, Key3: time.Hour, Write: time.Hour, Close: time.Hour}
 	})

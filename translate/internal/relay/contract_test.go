@@ -55,25 +55,27 @@ var contract = []struct {
 }
 
 func TestContract(t *testing.T) {
-	for _, d := range drivers {
-		t.Run(d.name, func(t *testing.T) {
-			run := func(alone bool) {
-				for _, row := range contract {
-					if row.alone != alone || row.sockets && !d.sockets {
-						continue
-					}
-					t.Run(row.name, func(t *testing.T) {
-						if !alone {
-							t.Parallel()
-						}
-						d.run(t, row.script(), row.test)
-					})
-				}
-			}
-			run(true)
-			t.Parallel() // the drivers run beside each other
-			run(false)
+	t.Parallel()
+	eachRow(false, func(name string, test func(*testing.T)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t)
 		})
+	})
+}
+
+// The rows that nothing else may run beside.
+func TestContractAlone(t *testing.T) {
+	eachRow(true, func(name string, test func(*testing.T)) { t.Run(name, test) })
+}
+
+func eachRow(alone bool, run func(name string, test func(*testing.T))) {
+	for _, d := range drivers {
+		for _, row := range contract {
+			if row.alone == alone && (d.sockets || !row.sockets) {
+				run(d.name+"/"+row.name, func(t *testing.T) { d.run(t, row.script(), row.test) })
+			}
+		}
 	}
 }
 

@@ -44,7 +44,7 @@ func budgetForEachTurn(message string, turn, most int) func(*joined) {
 		if err := pause.claim(); err != nil { // the flow stands still until there is enough to come
 			j.Fatal(err)
 		}
-		text := strings.Repeat(message, 3*j.holds/len(message))
+		text := strings.Repeat(message, 2*j.holds/len(message))
 		go func() {
 			defer close(hold)
 			io.WriteString(j.client, text)
