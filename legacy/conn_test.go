@@ -50,6 +50,7 @@ func TestConnWritesNothingMore(t *testing.T) {
 	}
 	for id, write := range map[string]func(*legacy.Conn) error{
 		"text":  func(c *legacy.Conn) error { return c.WriteText("a") },
+		"lossy": func(c *legacy.Conn) error { return c.WriteTextLossy("a") },
 		"close": (*legacy.Conn).WriteClose,
 	} {
 		broken := errors.New("broken pipe")
@@ -246,6 +247,7 @@ func TestDialSendsOneRequest(t *testing.T) {
 		"Dialer.Protocol": {Protocol: "a\nX: y"},
 		"Cookie":          {Header: http.Header{"Cookie": {"a", "b\r\n\r\nGET / HTTP/1.1"}}},
 		"A: b\r\nC":       {Header: http.Header{"A: b\r\nC": {"d"}}},
+		"A,B":             {Header: http.Header{"A,B": {"d"}}},
 		"":                {Header: http.Header{"": {"d"}}},
 	} {
 		d.NetDial = func(context.Context, string, string) (net.Conn, error) { return nil, sent }

@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/ws76/ws76/legacy"
 )
@@ -147,6 +150,57 @@ func reasons(t *testing.T) (words []string) {
 		return false
 	})
 	return words
+}
+
+// A server that cannot hand out its connection cannot upgrade it, and says so.
+func TestUpgradeWithoutHijack(t *testing.T) {
+	for _, head := range []string{head75, head76} {
+		w := httptest.NewRecorder()
+		c, err := new(legacy.Upgrader).Upgrade(w, request(t, head))
+		if c != nil || !errors.Is(err, http.ErrNotSupported) || w.Code != http.StatusInternalServerError || w.Body.Len() == 0 {
+			t.Errorf("got %v, %v, status %d, %q", c, err, w.Code, w.Body)
+		}
+	}
+}
+
+// A handedOut is a ResponseWriter whose connection can be taken over.
+type handedOut struct {
+	http.ResponseWriter
+	conn net.Conn
+}
+
+func (h handedOut) Hijack() (net.Conn, *bufio.ReadWriter, error) { return h.conn, nil, nil }
+
+// A refusal is whole on a connection that cannot end its half too. What the client still
+// sends is taken for a second, and then the connection ends.
+func TestUpgradeRefusesWithoutHalves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		answered := make(chan string)
+		go func() {
+			resp, err := http.ReadResponse(bufio.NewReader(client), nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			body, _ := io.ReadAll(resp.Body)
+			if _, err := io.WriteString(client, key3); err != nil {
+				t.Errorf("key3 is not taken: %v", err)
+			}
+			answered <- resp.Status + ": " + string(body)
+			io.Copy(io.Discard, client)
+			close(answered)
+		}()
+		began := time.Now()
+		go new(legacy.Upgrader).Upgrade(handedOut{httptest.NewRecorder(), server}, request(t, swap(head76, "Origin: http://example.com", "Origin: http://other.example")))
+		if got := <-answered; !strings.HasPrefix(got, "403 Forbidden: ") || !strings.Contains(got, legacy.ForeignOrigin) {
+			t.Errorf("got %q", got)
+		}
+		<-answered
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("the connection ends after %v, want 1s", took)
+		}
+	})
 }
 
 func TestErrorText(t *testing.T) {

@@ -91,6 +91,7 @@ func TestResource(t *testing.T) {
 		{"mailto:x://y/z", ""},
 		{"/a://b/c", "/a://b/c"},
 		{"http:///path", "/path"},
+		{"http://example.com//path", "//path"},
 		{"/a#b", ""},
 		{"/#", ""},
 	} {
@@ -355,6 +356,7 @@ func TestFlashOrder(t *testing.T) {
 		{"cookie-last", []string{key1, key2, list, cookie}, "a,b"},
 		{"between", []string{cookie, key1, list, key2}, "a,b"},
 		{"cookie2", []string{"Cookie2: $Version=1", key1, key2, list}, "a,b"},
+		{"x-cookie", []string{"X-Cookie: a=1", key1, key2, list}, "a,b"},
 	} {
 		t.Run(test.id, func(t *testing.T) {
 			got := string(mustOpen(t, plus(head75, test.fields...)).AppendHead(nil, legacy.ResponseFields{Protocol: "b"}))

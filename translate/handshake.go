@@ -44,7 +44,7 @@ type conn struct {
 func (g *Gateway) newOpenings() *opening.Config {
 	o := &g.options
 	backend := o.Backend
-	backend.Control = sockets.NoControl()
+	backend.Control = sockets.BoundUnsent()
 	return &opening.Config{
 		Backend: &backend, Rules: g.rules, Dialect: o.BackendDialect, Origin: o.BackendOrigin, Lax: o.BackendLax,
 		Slip: func(r *http.Request, slip string) {

@@ -1,6 +1,7 @@
 package translate_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ws76/ws76/legacy"
 	"github.com/ws76/ws76/translate"
 )
 
@@ -190,6 +192,31 @@ func TestPoorConnections(t *testing.T) {
 	r.gw.ServeHTTP(w, request)
 	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "draft-unsupported") {
 		t.Errorf("got %d %q", w.Code, w.Body)
+	}
+}
+
+// Where a server cannot hand out the connection of an accepted client, nobody is joined
+// with the backend: it is told so, and its connection ends.
+func TestAcceptedButNotHandedOut(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	request, err := http.ReadRequest(bufio.NewReader(strings.NewReader(head75)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.gw.ServeHTTP(httptest.NewRecorder(), request)
+	}()
+	b := r.backend.next()
+	b.accept()
+	b.end(bye(1001))
+	b.over()
+	<-done
+	r.refused(legacy.Hixie75, translate.ClientLeft)
+	if s := r.gw.Stats(); len(s.Open) > 0 {
+		t.Errorf("open %v", s.Open)
 	}
 }
 

@@ -449,7 +449,7 @@ func TestClientGoneWhileDialling(t *testing.T) {
 			if took := time.Since(began); took > patience/2 {
 				t.Errorf("after %v", took)
 			}
-			r.log.want(t, "opening handshake not completed", map[string]any{"reason": "client-left", "dialect": test.d.String()})
+			r.log.want(t, "opening handshake not completed", map[string]any{"@level": "warn", "reason": "client-left", "dialect": test.d.String()})
 			if line := r.log.find(t, "opening handshake not completed"); !strings.Contains(fmt.Sprint(line["error"]), "dial-cancelled") {
 				t.Errorf("the log says %v, want dial-cancelled", line["error"])
 			}

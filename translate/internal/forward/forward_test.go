@@ -82,6 +82,59 @@ func TestValidHost(t *testing.T) {
 	}
 }
 
+// Brackets are for an IPv6 address without a zone, and end with it.
+func TestValidHostInBrackets(t *testing.T) {
+	for host, want := range map[string]bool{
+		"[2001:db8::1]": true, "[2001:db8::1]:8443": true, "[::ffff:192.0.2.1]": true,
+		"[192.0.2.1]": false, "[fe80::1%eth0]": false, "[2001:db8::1": false, "[2001:db8::1:8443": false, "[2001:db8::1]a": false, "[a]": false, "[]": false,
+	} {
+		if got := ValidHost(host); got != want {
+			t.Errorf("%q: %t, want %t", host, got, want)
+		}
+	}
+}
+
+// The fields of one connection go no further, in a head or in a trailer; those that
+// Connection names are gone too, but for what makes a handshake.
+func TestHopByHop(t *testing.T) {
+	ofConnection := []string{"Connection", "Expect", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
+	h := http.Header{"X-Kept": {"1"}, "X-Named": {"1"}, "Origin": {"http://h.example"}}
+	trailer := http.Header{"X-Kept": {"1"}}
+	for _, name := range ofConnection {
+		h[name], trailer[name], trailer[strings.ReplaceAll(name, "-", "_")] = []string{"1"}, []string{"1"}, []string{"1"}
+	}
+	h["Connection"] = []string{"x-named, Origin"}
+	before := len(h)
+	if got := EndToEnd(h); len(got) != 2 || got.Get("X-Kept") != "1" || got.Get("Origin") != "http://h.example" {
+		t.Errorf("the head is left with %v", got)
+	}
+	if len(h) != before {
+		t.Errorf("the caller's head is %v", h)
+	}
+	if FilterTrailer(trailer); len(trailer) != 1 || trailer.Get("X-Kept") != "1" {
+		t.Errorf("the trailer is left with %v", trailer)
+	}
+}
+
+// What says who asks, where a message goes or what becomes of it comes in no trailer,
+// however it is spelt; each name is spelt out here.
+func TestFilterTrailer(t *testing.T) {
+	for name, kept := range map[string]bool{
+		"Age": false, "Authorization": false, "Cache-Control": false, "Cookie": false, "Date": false, "Expires": false, "Host": false,
+		"Location": false, "Max-Forwards": false, "Pragma": false, "Proxy": false, "Proxy-Authenticate": false, "Range": false,
+		"Retry-After": false, "Set-Cookie": false, "Vary": false, "Warning": false, "Www-Authenticate": false,
+		"If-Match": false, "Content-Length": false, "Content-Type": false, "Origin": false, "Sec-Websocket-Accept": false, "X-Forwarded-For": false,
+		"Content-Digest": true, "Etag": true, "Server-Timing": true, "Iffy": true, "Contents": true,
+	} {
+		for _, spelt := range []string{name, strings.ReplaceAll(name, "-", "_")} {
+			trailer := http.Header{spelt: {"1"}}
+			if FilterTrailer(trailer); (len(trailer) == 1) != kept {
+				t.Errorf("%s is left: %t, want %t", spelt, !kept, kept)
+			}
+		}
+	}
+}
+
 // The address that a request counts for.
 func TestClientOf(t *testing.T) {
 	for _, test := range []struct {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A script is a connection of which the parts are read one by one.
@@ -201,5 +202,33 @@ func TestCloseWriteUnsupported(t *testing.T) {
 	c.Serve(request("GET", "/1", 0))
 	if err := c.CloseWrite(); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A halves is a script that can end its half.
+type halves struct {
+	script
+	ended int
+}
+
+func (h *halves) CloseWrite() error             { h.ended++; return nil }
+func (*halves) SetReadDeadline(time.Time) error { return nil }
+
+// Only a response of a handler ends a half: what OnServerError has written ends the
+// connection, and it has drained it.
+func TestCloseWriteOfHandlers(t *testing.T) {
+	h := &halves{script: script{parts: []string{first, "rest"}}}
+	conn, err := NewListener(listener{conn: h}, &Config{Limit: 1000}).Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := conn.(*Conn)
+	c.Read(make([]byte, len(first)))
+	if err := c.CloseWrite(); !errors.Is(err, errors.ErrUnsupported) || h.ended != 0 || len(h.parts) != 1 {
+		t.Errorf("before a handler: %v, ended %d times, left %q", err, h.ended, h.parts)
+	}
+	c.Serve(request("GET", "/1", 0))
+	if err := c.CloseWrite(); err != nil || h.ended != 1 || len(h.parts) != 0 {
+		t.Errorf("behind a handler: %v, ended %d times, left %q", err, h.ended, h.parts)
 	}
 }

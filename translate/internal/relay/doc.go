@@ -80,8 +80,8 @@
 // which only one on the same machine or network does. When a write waits for a second they
 // hold again.
 //
-// The listener hands the options to the client's socket. The backend's gets them from the
-// Pair, within its first second: a connection that is over by then needs none.
+// The listener hands the options to the client's socket. The backend's gets its keep-alive
+// from the Pair, within its first second: a connection that is over by then needs none.
 //
 // # Besides
 //

@@ -62,13 +62,13 @@ func baseOf(conn net.Conn) *sockets.Conn {
 	}
 }
 
-// keepAlive sets the options of the backend's socket, once. The client's come from the
-// listener. They are for connections that last: those that are over in a second save the
+// keepAlive sets the keep-alive of the backend's socket, once. The client's comes from the
+// listener. It is for connections that last: those that are over in a second save the
 // system calls.
 func (s *socket) keepAlive() {
 	if s.kept.CompareAndSwap(false, true) {
 		s.base.Ask(func(fd uintptr) int {
-			sockets.SetOptions(int(fd), s.p.config.Write)
+			sockets.SetKeepAlive(int(fd), s.p.config.Write)
 			return 0
 		})
 	}

@@ -113,6 +113,19 @@ func TestRespond(t *testing.T) {
 	}
 }
 
+// A body of no bytes is said to be empty: nobody waits for a chunk.
+func TestRespondEmpty(t *testing.T) {
+	resp := backendResponse(t, "HTTP/1.1 401 X\r\nContent-Length: 0\r\n\r\n")
+	resp.Body = io.NopCloser(resp.Body) // of a connection, as modern hands it out
+	w := httptest.NewRecorder()
+	if err := Relay(resp, false).Respond(w, time.Second); err != nil || w.Body.Len() > 0 {
+		t.Errorf("got %q, %v", w.Body, err)
+	}
+	if got := w.Result().Header["Content-Length"]; len(got) != 1 || got[0] != "0" {
+		t.Errorf("length %q, want 0", got)
+	}
+}
+
 // A connection that has no half to end is drained all the same, for a second and no longer.
 func TestDrainWithoutHalves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

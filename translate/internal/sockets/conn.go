@@ -150,7 +150,7 @@ func (c *Conn) waited(d time.Duration) {
 	switch {
 	case d >= time.Second:
 		if c.quick == quickly {
-			c.Ask(boundUnsent)
+			c.Ask(unsent(notSent))
 		}
 		c.quick = 0
 	case c.quick == quickly:
@@ -158,7 +158,7 @@ func (c *Conn) waited(d time.Duration) {
 		c.quick = 0
 	default:
 		if c.quick++; c.quick == quickly {
-			c.Ask(unboundUnsent)
+			c.Ask(unsent(0))
 		}
 	}
 }

@@ -119,6 +119,23 @@ func TestOptionsOnBothLegs(t *testing.T) {
 	}
 }
 
+// Of a connection that gets keep-alive later the kernel holds little from the first byte on.
+func TestBoundUnsent(t *testing.T) {
+	ln := listenWith(t, time.Second)
+	dialer := net.Dialer{KeepAlive: -1, Control: BoundUnsent()}
+	conn, err := dialer.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if got := option(t, conn, syscall.IPPROTO_TCP, tcpNotSent); got != notSent {
+		t.Errorf("TCP_NOTSENT_LOWAT is %d, want %d", got, notSent)
+	}
+	if got := option(t, conn, syscall.SOL_SOCKET, syscall.SO_KEEPALIVE); got != 0 {
+		t.Error("keep-alive is on")
+	}
+}
+
 func option(t testing.TB, conn net.Conn, level, option int) (value int) {
 	t.Helper()
 	var err error

@@ -1,6 +1,7 @@
 package sockets
 
 import (
+	"errors"
 	"strings"
 	"syscall"
 	"time"
@@ -22,28 +23,33 @@ const (
 // that is gone without a word is found within 90 s, or 30 s after the write
 // timeout if that is later, whether it idles or has bytes to acknowledge.
 func Control(write time.Duration) func(network, address string, raw syscall.RawConn) error {
+	return control(func(fd int) error { return errors.Join(setUnsent(fd, notSent), SetKeepAlive(fd, write)) })
+}
+
+// BoundUnsent is Control for connections that get SetKeepAlive later.
+func BoundUnsent() func(network, address string, raw syscall.RawConn) error {
+	return control(func(fd int) error { return setUnsent(fd, notSent) })
+}
+
+func control(set func(fd int) error) func(network, address string, raw syscall.RawConn) error {
 	return func(network, _ string, raw syscall.RawConn) error {
 		if !strings.HasPrefix(network, "tcp") {
 			return nil
 		}
 		var err error
-		closed := raw.Control(func(fd uintptr) { err = SetOptions(int(fd), write) })
-		if closed != nil {
-			return closed
-		}
-		return err
+		closed := raw.Control(func(fd uintptr) { err = set(int(fd)) })
+		return errors.Join(closed, err)
 	}
 }
 
-// SetOptions sets on a connection what Control sets before it connects.
-func SetOptions(fd int, write time.Duration) error {
+// SetKeepAlive sets the options that find another side which is gone.
+func SetKeepAlive(fd int, write time.Duration) error {
 	gone := max(90*time.Second, write+30*time.Second)
 	for _, o := range []struct{ level, option, value int }{
 		{syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, 1},
 		{syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, int(KeepAliveIdle.Seconds())},
 		{syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL, int(KeepAliveInterval.Seconds())},
 		{syscall.IPPROTO_TCP, tcpUserTimeout, int(gone.Milliseconds())}, // in the place of TCP_KEEPCNT
-		{syscall.IPPROTO_TCP, tcpNotSent, notSent},
 	} {
 		if err := syscall.SetsockoptInt(fd, o.level, o.option, o.value); err != nil {
 			return err
@@ -52,16 +58,15 @@ func SetOptions(fd int, write time.Duration) error {
 	return nil
 }
 
-// NoControl is Control for the net.Dialer of connections that get SetOptions later.
-func NoControl() func(network, address string, raw syscall.RawConn) error {
-	return func(string, string, syscall.RawConn) error { return nil }
+// unsent sets how many bytes that are not even on their way a socket takes; 0 is the system's
+// own bound, which is none.
+func unsent(most int) func(fd uintptr) int {
+	return func(fd uintptr) int {
+		setUnsent(int(fd), most)
+		return 0
+	}
 }
 
-// boundUnsent and unboundUnsent set TCP_NOTSENT_LOWAT; 0 is the system's own, which is none.
-func boundUnsent(fd uintptr) int   { return setUnsent(fd, notSent) }
-func unboundUnsent(fd uintptr) int { return setUnsent(fd, 0) }
-
-func setUnsent(fd uintptr, most int) int {
-	syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotSent, most)
-	return 0
+func setUnsent(fd, most int) error {
+	return syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, tcpNotSent, most)
 }

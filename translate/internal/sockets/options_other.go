@@ -7,14 +7,15 @@ import (
 	"time"
 )
 
+const notSent = 0
+
 // Control leaves the system's own settings.
 func Control(time.Duration) func(network, address string, raw syscall.RawConn) error { return nil }
 
-// NoControl leaves them too.
-func NoControl() func(network, address string, raw syscall.RawConn) error { return nil }
+// BoundUnsent leaves them too.
+func BoundUnsent() func(network, address string, raw syscall.RawConn) error { return nil }
 
-// SetOptions leaves them too.
-func SetOptions(int, time.Duration) error { return nil }
+// SetKeepAlive leaves them too.
+func SetKeepAlive(int, time.Duration) error { return nil }
 
-func boundUnsent(uintptr) int   { return 0 }
-func unboundUnsent(uintptr) int { return 0 }
+func unsent(int) func(fd uintptr) int { return func(uintptr) int { return 0 } }
