@@ -39,6 +39,7 @@ var contract = []struct {
 	{"reset of the side that does not read", patiently(inLines), false, resetOfStalled, false},
 	{"reset behind the last words", inLines, false, resetBehindLastWords, false},
 	{"reset of both while suspended", patiently(inLines), false, bothGoneWhileSuspended, false},
+	{"a write that fails", inLines, false, writeFails, false},
 	{"a side that takes nothing", inLines, false, takesNothing, false},
 	{"urgent data", inLines, true, urgentData, false},
 	{"questions", inLines, false, questions, false},
@@ -344,6 +345,23 @@ func bothGoneWhileSuspended(j *joined) {
 	reset(j.client)
 	j.over()
 	j.checkUndelivered()
+}
+
+// What was read for a side whose connection is broken is counted, though it never waited.
+func writeFails(j *joined) {
+	j.talk(1)
+	client := &j.pair.sockets[Client]
+	client.mu.Lock()
+	client.broken = true
+	client.mu.Unlock()
+	say(j.backend, "lost\n")
+	j.all(j.backend, "bye\n")
+	j.backend.Close()
+	j.client.Close()
+	j.over()
+	if all, counted := j.pair.Undelivered(Client); all != 5 || j.sockets && counted != 0 {
+		j.Errorf("%d bytes undelivered, %d counted", all, counted)
+	}
 }
 
 // A side that takes nothing is told apart from one that is slow.

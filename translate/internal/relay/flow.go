@@ -85,7 +85,7 @@ type flow struct {
 	parting  *parting // nil but at the gateway's own end
 
 	held   atomic.Int64 // bytes that wait for dst while it stalls
-	unsent atomic.Int64 // bytes that waited in vain
+	unsent atomic.Int64 // bytes that dst never took
 
 	// Written by the owner, read by anybody.
 	messages, bytes, reads, parts atomic.Int64
@@ -280,6 +280,9 @@ func (f *flow) give(b []byte) bool {
 	}
 	rest, claimed, err := f.dst.send(b, f.midMessage())
 	if err != nil {
+		if err != errSaid {
+			f.unsent.Add(int64(len(b)))
+		}
 		f.notTaken(err)
 		return true
 	}
