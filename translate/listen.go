@@ -1,7 +1,6 @@
 package translate
 
 import (
-	"context"
 	"net"
 	"time"
 
@@ -19,44 +18,13 @@ import (
 // listener's connections, where it ends a TLS connection at the first pause of the
 // client that is as long, and leaves the other options as they are.
 func Listen(address string, write time.Duration) (net.Listener, error) {
-	lc := net.ListenConfig{}
-	if control := sockets.Control(write); control != nil {
-		lc = net.ListenConfig{KeepAlive: -1, Control: control}
-	}
-	ln, err := lc.Listen(context.Background(), "tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	return sockets.NewListener(ln, write), nil
+	return sockets.Listen(address, write)
 }
 
 // Adopt gives a TCP port that somebody else opened, such as one that systemd passes
 // on, all that Listen gives one.
 func Adopt(ln *net.TCPListener, write time.Duration) (net.Listener, error) {
-	control := sockets.Control(write)
-	if control == nil {
-		return sockets.NewListener(ln, write), nil
-	}
-	raw, err := ln.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	if err := control("tcp", ln.Addr().String(), raw); err != nil {
-		return nil, err
-	}
-	return sockets.NewListener(adopted{ln}, write), nil
-}
-
-// adopted undoes what Go does to each connection of a listener that it did not open: it
-// sets keep-alive times of its own.
-type adopted struct{ *net.TCPListener }
-
-func (ln adopted) Accept() (net.Conn, error) {
-	conn, err := ln.AcceptTCP()
-	if err != nil {
-		return nil, err
-	}
-	return conn, conn.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: sockets.KeepAliveIdle, Interval: sockets.KeepAliveInterval, Count: -1})
+	return sockets.Adopt(ln, write)
 }
 
 // WithWriteTimeout gives the connections of another listener than Listen opens, a

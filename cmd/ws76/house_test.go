@@ -58,7 +58,7 @@ var rooms = map[string]room{
 	"legacy":            {1250, nil},
 	"legacy/legacytest": {71, []string{module + "/legacy"}},
 	"modern":            {826, []string{gorillaMod}},
-	"translate": {1259, []string{
+	"translate": {1231, []string{
 		module + "/translate/internal/admission",
 		module + "/translate/internal/census",
 		module + "/translate/internal/checks",
@@ -84,7 +84,7 @@ var rooms = map[string]room{
 	"translate/internal/plain":   {534, []string{module + "/translate/internal/forward", module + "/modern"}},
 	"translate/internal/rawhead": {265, []string{module + "/modern"}},
 	"translate/internal/relay":   {1653, []string{module + "/translate/internal/sockets"}},
-	"translate/internal/sockets": {416, nil},
+	"translate/internal/sockets": {455, nil},
 	"translate/wiretest":         {210, nil},
 	"translate/proxies":          {226, nil},
 

@@ -269,28 +269,3 @@ func Innermost(conn net.Conn) net.Conn {
 		conn = outer.NetConn()
 	}
 }
-
-// KeepAliveIdle and KeepAliveInterval are the keep-alive times that Control sets.
-const (
-	KeepAliveIdle     = 30 * time.Second
-	KeepAliveInterval = 15 * time.Second
-)
-
-// A listener gives each connection that it accepts a write timeout.
-type listener struct {
-	net.Listener
-	timeout time.Duration
-}
-
-// NewListener returns ln, whose connections then are as New makes them.
-func NewListener(ln net.Listener, timeout time.Duration) net.Listener {
-	return listener{ln, timeout}
-}
-
-func (l listener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return New(conn, l.timeout), nil
-}

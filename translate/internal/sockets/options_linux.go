@@ -47,8 +47,8 @@ func SetKeepAlive(fd int, write time.Duration) error {
 	gone := max(90*time.Second, write+30*time.Second)
 	for _, o := range []struct{ level, option, value int }{
 		{syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, 1},
-		{syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, int(KeepAliveIdle.Seconds())},
-		{syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL, int(KeepAliveInterval.Seconds())},
+		{syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, int(keepAliveIdle.Seconds())},
+		{syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL, int(keepAliveInterval.Seconds())},
 		{syscall.IPPROTO_TCP, tcpUserTimeout, int(gone.Milliseconds())}, // in the place of TCP_KEEPCNT
 	} {
 		if err := syscall.SetsockoptInt(fd, o.level, o.option, o.value); err != nil {

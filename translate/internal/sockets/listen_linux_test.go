@@ -1,12 +1,10 @@
-package translate
+package sockets
 
 import (
 	"net"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/ws76/ws76/translate/internal/sockets"
 )
 
 // A port that somebody else opened has, on each connection, the options that Listen
@@ -43,7 +41,7 @@ func TestAdoptedPortHasTheOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	raw, err := conn.(*sockets.Conn).Conn.(*net.TCPConn).SyscallConn()
+	raw, err := conn.(*Conn).Conn.(*net.TCPConn).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
