@@ -23,14 +23,15 @@
 //	checks      what is wrong with a request, before anybody is asked
 //	admission   who may come in, and when all have left
 //	opening     opening handshakes: what the backend is asked, what the client is answered
-//	response    refusals, ws76's own and the backend's, as HTTP
+//	refusal     what a client gets that is refused, and why
+//	response    responses that end an opening handshake, ws76's own and the backend's, as HTTP
 //	plain       plain HTTP, one backend connection for one client's
 //	forward     what the backend is told about a client: forwarding fields, Host
 //	rawhead     request heads as they were received, which net/http does not keep
 //	codec       messages of one dialect to those of another
 //	session     what happens when, and how a connection ends
 //	relay       two sockets and what flows between them
-//	sockets     a write timeout that measures progress, options, what the kernel holds
+//	sockets     ports and options, a write timeout that measures progress, what the kernel holds
 //	diagnosis   proxies that damage handshakes; package proxies has what is known of them
 //	census      who came, and what they carried
 //	redact      what the log must not have of a head

@@ -18,6 +18,7 @@ import (
 	"github.com/ws76/ws76/translate/internal/opening"
 	"github.com/ws76/ws76/translate/internal/plain"
 	"github.com/ws76/ws76/translate/internal/rawhead"
+	"github.com/ws76/ws76/translate/internal/refusal"
 	"github.com/ws76/ws76/translate/internal/relay"
 	"github.com/ws76/ws76/translate/internal/session"
 	"github.com/ws76/ws76/translate/internal/sockets"
@@ -32,7 +33,8 @@ type Gateway struct {
 	options  Options
 	rules    *forward.Rules
 	openings *opening.Config
-	local    *Gateway     // that of Options.Local; nil if there is none
+	local    *Gateway // that of Options.Local; nil if there is none
+	limits   session.Limits
 	handler  http.Handler // of plain HTTP; nil = the backend
 }
 
@@ -46,7 +48,6 @@ type core struct {
 	handshakes atomic.Int64
 	poller     relay.Poller
 	relay      relay.Config
-	limits     session.Limits
 	gate       *admission.Gate
 	registry   registry
 }
@@ -66,6 +67,9 @@ func New(o Options) *Gateway {
 		o.Logger.Warn("a connection cannot be polled, and has two goroutines instead, about 8 KiB: raise the limit of descriptors, or fs.epoll.max_user_watches", "error", err)
 	}
 	g.limits = session.Limits{Ping: o.Timeouts.Ping, Idle: o.Timeouts.Idle}
+	if o.KeepAliveText != "" && o.Timeouts.Ping > 0 {
+		g.limits.Nudge = legacy.AppendText(nil, []byte(o.KeepAliveText))
+	}
 	g.relay = relay.Config{Write: o.Timeouts.Write, Close: o.Timeouts.Close, Poller: &g.poller}
 	g.options.Backend.Control = sockets.Control(o.Timeouts.Write)
 	g.options.Backend.Wrap = func(conn net.Conn) net.Conn { return sockets.New(conn, o.Timeouts.Write) }
@@ -141,11 +145,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case err != nil:
-		g.refuse(w, r, d, handshakeRefusal(err))
+		g.refuse(w, r, d, refusal.Of(err))
 	case d == legacy.HTTP:
 		g.servePlain(w, r)
 	case g.options.Dialects != nil && !slices.Contains(g.options.Dialects, d):
-		g.refuse(w, r, d, refusal{reason: DialectNotAllowed, status: http.StatusForbidden, legal: true})
+		g.refuse(w, r, d, refusal.NotAllowed(refusal.DialectNotAllowed, ""))
 	default:
 		g.open(w, r, d)
 	}

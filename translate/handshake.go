@@ -19,6 +19,7 @@ import (
 	"github.com/ws76/ws76/translate/internal/checks"
 	"github.com/ws76/ws76/translate/internal/diagnosis"
 	"github.com/ws76/ws76/translate/internal/opening"
+	"github.com/ws76/ws76/translate/internal/refusal"
 	"github.com/ws76/ws76/translate/internal/relay"
 	"github.com/ws76/ws76/translate/internal/response"
 	"github.com/ws76/ws76/translate/internal/session"
@@ -59,17 +60,17 @@ func (g *Gateway) newOpenings() *opening.Config {
 func (g *Gateway) open(w http.ResponseWriter, r *http.Request, d legacy.Dialect) {
 	hs, err := g.openings.New(r, d, rawHead(r), exchangeOf(r).heads())
 	if err != nil {
-		g.refuse(w, r, d, handshakeRefusal(err))
+		g.refuse(w, r, d, refusal.Of(err))
 		return
 	}
 	if !checks.AllowsOrigin(g.options.Origins, hs.Origin()) {
-		g.refuse(w, r, d, refusal{reason: OriginNotAllowed, status: http.StatusForbidden, legal: true, detail: hs.Origin()})
+		g.refuse(w, r, d, refusal.NotAllowed(refusal.OriginNotAllowed, hs.Origin()))
 		return
 	}
 	g.handshakes.Add(1)
 	client := g.rules.ClientOf(r)
 	if reason := g.gate.Enter(client); reason != "" {
-		g.refuse(w, r, d, notAdmitted(Reason(reason), client))
+		g.refuse(w, r, d, refusal.NotAdmitted(reason, client))
 		return
 	}
 	began := time.Now()
@@ -102,25 +103,16 @@ func (g *Gateway) complete(w http.ResponseWriter, r *http.Request, hs opening.Ha
 		return
 	}
 	g.join(&conn{
-		Session: session.Session{Dialect: hs.Dialect(), Backend: g.options.BackendDialect, Nudge: g.nudge(hs.Dialect()), Limits: &g.limits}, gw: g, client: client, remote: r.RemoteAddr, path: strings.Clone(r.URL.Path), name: census.NameOf(r, hs.Origin(), g.rules.TrustsPeer(r)),
+		Session: session.Session{Dialect: hs.Dialect(), Backend: g.options.BackendDialect, Limits: &g.limits}, gw: g, client: client, remote: r.RemoteAddr, path: strings.Clone(r.URL.Path), name: census.NameOf(r, hs.Origin(), g.rules.TrustsPeer(r)),
 		since: time.Now(), route: routeOf(r), misplaced: hs.Misplaced(), tap: g.tap(r, rest, backend.Rest),
 	}, hs, socket, rest, backend, time.Since(began))
-}
-
-// nudge returns the message that keeps a client's connection from being silent; nil if
-// it needs none.
-func (g *Gateway) nudge(d legacy.Dialect) []byte {
-	if g.options.KeepAliveText == "" || g.options.Timeouts.Ping == 0 || !d.Legacy() {
-		return nil
-	}
-	return legacy.AppendText(nil, []byte(g.options.KeepAliveText))
 }
 
 // dialFailed answers a handshake whose backend dial failed. If the client has
 // left, it only logs and closes.
 func (g *Gateway) dialFailed(w http.ResponseWriter, r *http.Request, d legacy.Dialect, err error, left bool) {
 	if !left {
-		g.refuse(w, r, d, dialRefusal(d, err))
+		g.refuse(w, r, d, refusal.OfDial(d, err))
 		return
 	}
 	if refused, ok := errors.AsType[*modern.RefusedError](err); ok {

@@ -35,6 +35,7 @@ func (g *Gateway) newLocal() *Gateway {
 	o.Backend.Wrap = func(conn net.Conn) net.Conn { return sockets.New(conn, o.Timeouts.Write) }
 	o.PathPrefix, o.BackendHost, o.PreserveHost = "", "", true
 	o.BackendDialect, o.Binary, o.BinaryUp, o.KeepAliveText = legacy.RFC6455, BinaryText, false, ""
+	l.limits.Nudge = nil
 	l.rules = l.newRules()
 	l.openings = l.newOpenings()
 	return &l

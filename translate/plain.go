@@ -3,7 +3,6 @@ package translate
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -13,12 +12,12 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/ws76/ws76/legacy"
-	"github.com/ws76/ws76/modern"
 	"github.com/ws76/ws76/translate/internal/admission"
 	"github.com/ws76/ws76/translate/internal/checks"
 	"github.com/ws76/ws76/translate/internal/forward"
 	"github.com/ws76/ws76/translate/internal/plain"
 	"github.com/ws76/ws76/translate/internal/rawhead"
+	"github.com/ws76/ws76/translate/internal/refusal"
 )
 
 // plainIdle is how long a connection to the backend is kept between two plain requests of
@@ -78,8 +77,8 @@ func (g *Gateway) watchClient(r *http.Request) (ctx context.Context, stop contex
 func (g *Gateway) servePlain(w http.ResponseWriter, r *http.Request) {
 	target, err := g.checkPlain(r)
 	if err != nil {
-		ref := handshakeRefusal(err)
-		ref.plain = true
+		ref := refusal.Of(err)
+		ref.Plain = true
 		g.refuse(w, r, legacy.HTTP, ref)
 		return
 	}
@@ -110,19 +109,10 @@ func (g *Gateway) checkPlain(r *http.Request) (target plain.Target, err error) {
 
 // notProxied responds to a plain request for which the backend has no response.
 func (g *Gateway) notProxied(w http.ResponseWriter, r *http.Request, err error) {
-	ref := refusal{reason: modern.BadResponse, status: http.StatusBadGateway}
-	failed := new(modern.DialError)
-	switch {
-	case errors.Is(err, plain.ErrBadBody):
-		ref = refusal{reason: BadBody, status: http.StatusBadRequest}
-	case errors.Is(err, plain.ErrBackendSlow):
-		ref = refusal{reason: BackendSlow, status: http.StatusGatewayTimeout}
-	case errors.As(err, &failed): // there was no connection
-		ref.reason, ref.status = Reason(failed.Reason()), failed.Status()
-	}
-	g.count(func(s *Stats) { count(&s.RequestsRefused, ref.reason) })
-	g.logger.Warn("request not proxied", g.forwarded(r, "client", r.RemoteAddr, "path", hclog.Quote(r.URL.Path), "status", ref.status, "reason", string(ref.reason), "error", err)...)
-	http.Error(w, ref.text(), ref.status)
+	ref := refusal.OfPlain(err)
+	g.count(func(s *Stats) { count(&s.RequestsRefused, Reason(ref.Reason)) })
+	g.logger.Warn("request not proxied", g.forwarded(r, "client", r.RemoteAddr, "path", hclog.Quote(r.URL.Path), "status", ref.Status, "reason", ref.Reason, "error", err)...)
+	http.Error(w, ref.Text(), ref.Status)
 }
 
 // logPlain logs a client that did not get its response.

@@ -1,12 +1,9 @@
 package translate
 
 import (
-	"cmp"
-
-	"github.com/ws76/ws76/legacy"
-	"github.com/ws76/ws76/modern"
 	"github.com/ws76/ws76/translate/internal/admission"
 	"github.com/ws76/ws76/translate/internal/checks"
+	"github.com/ws76/ws76/translate/internal/refusal"
 	"github.com/ws76/ws76/translate/internal/session"
 )
 
@@ -35,9 +32,9 @@ const (
 // Reasons of refusals, besides those of legacy.HandshakeError and
 // modern.DialError.
 const (
-	BackendRefused     Reason = "backend-refused"
-	DialectNotAllowed  Reason = "dialect-not-allowed"
-	OriginNotAllowed   Reason = "origin-not-allowed"
+	BackendRefused     Reason = refusal.BackendRefused
+	DialectNotAllowed  Reason = refusal.DialectNotAllowed
+	OriginNotAllowed   Reason = refusal.OriginNotAllowed
 	TooManyConnections Reason = admission.TooManyConnections
 	TooManyOfClient    Reason = admission.TooManyOfClient
 	TooManyHandshakes  Reason = admission.TooManyHandshakes
@@ -48,10 +45,10 @@ const (
 	BadKey             Reason = checks.BadKey
 	BadExpectation     Reason = checks.BadExpectation
 	BadTransferCoding  Reason = checks.BadTransferCoding
-	BadBody            Reason = "bad-body"
+	BadBody            Reason = refusal.BadBody
 	AmbiguousFraming   Reason = checks.AmbiguousFraming
 	MethodNotSupported Reason = checks.MethodNotSupported
-	ClientLeft         Reason = "client-left"
+	ClientLeft         Reason = refusal.ClientLeft
 )
 
 // Reasons of ends, besides those of legacy.FrameError and modern.ProtocolError.
@@ -73,15 +70,7 @@ const (
 	Idle          Reason = session.Idle
 )
 
-var descriptions = map[Reason]string{
-	BackendRefused:    "the backend answered the opening handshake with another status than 101",
-	DialectNotAllowed: "this gateway is configured not to accept this version of the WebSocket protocol",
-	OriginNotAllowed:  "this gateway is configured not to accept connections from this Origin",
-	BadBody:           "the body of the request is not as its head announces it",
-	ClientLeft:        "the client left before its opening handshake was complete",
-}
-
 // Description says what the reason means. It is empty for a word that is no reason.
 func (r Reason) Description() string {
-	return cmp.Or(descriptions[r], legacy.Describe(string(r)), modern.Describe(string(r)), session.Describe(string(r)), checks.Describe(string(r)), admission.Describe(string(r)))
+	return refusal.Describe(string(r))
 }

@@ -15,20 +15,19 @@ import (
 	"github.com/ws76/ws76/modern"
 	"github.com/ws76/ws76/translate/internal/admission"
 	"github.com/ws76/ws76/translate/internal/checks"
+	"github.com/ws76/ws76/translate/internal/refusal"
 	"github.com/ws76/ws76/translate/internal/session"
 )
 
 // reasonsOf returns every reason of a package, name to word: the constants of its
-// error.go or, in translate, those of type Reason.
+// error.go, or of the file that has them instead.
 func reasonsOf(t *testing.T, dir string) map[string]Reason {
 	t.Helper()
 	pattern := "error.go"
 	switch dir {
-	case ".":
-		pattern = "*.go"
 	case "internal/admission":
 		pattern = "admission.go"
-	case "internal/session":
+	case "internal/refusal", "internal/session":
 		pattern = "reason.go"
 	}
 	files, err := filepath.Glob(filepath.Join(dir, pattern))
@@ -44,9 +43,6 @@ func reasonsOf(t *testing.T, dir string) map[string]Reason {
 		ast.Inspect(file, func(n ast.Node) bool {
 			v, ok := n.(*ast.ValueSpec)
 			if !ok || len(v.Names) != len(v.Values) {
-				return true
-			}
-			if name, ok := v.Type.(*ast.Ident); dir == "." && (!ok || name.Name != "Reason") {
 				return true
 			}
 			for i := range v.Names {
@@ -76,7 +72,7 @@ func TestReasons(t *testing.T) {
 		atLeast  int
 		describe func(Reason) string
 	}{
-		{".", 5, func(r Reason) string { return descriptions[r] }},
+		{"internal/refusal", 5, func(r Reason) string { return refusal.Describe(string(r)) }},
 		{"internal/admission", 4, func(r Reason) string { return admission.Describe(string(r)) }},
 		{"internal/session", 15, func(r Reason) string { return session.Describe(string(r)) }},
 		{"internal/checks", 7, func(r Reason) string { return checks.Describe(string(r)) }},
@@ -113,7 +109,7 @@ func TestReadmeHasTheReasons(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range []string{".", "internal/admission", "internal/session", "internal/checks", "../legacy", "../modern"} {
+	for _, dir := range []string{"internal/refusal", "internal/admission", "internal/session", "internal/checks", "../legacy", "../modern"} {
 		for name, r := range reasonsOf(t, dir) {
 			if r == legacy.BadResponse || r == legacy.NotLegacy || r == legacy.ForeignOrigin {
 				continue // of legacy.Dialer and legacy.Upgrader, which the gateway does not use
@@ -121,19 +117,6 @@ func TestReadmeHasTheReasons(t *testing.T) {
 			if !bytes.Contains(readme, []byte("`"+string(r)+"`")) {
 				t.Errorf("it has no `%s`, %s of %s", r, name, dir)
 			}
-		}
-	}
-}
-
-// Every description is of a reason.
-func TestDescriptions(t *testing.T) {
-	reasons := map[Reason]bool{}
-	for _, r := range reasonsOf(t, ".") {
-		reasons[r] = true
-	}
-	for r := range descriptions {
-		if !reasons[r] {
-			t.Errorf("%q is no reason", r)
 		}
 	}
 }

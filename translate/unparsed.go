@@ -3,6 +3,7 @@ package translate
 import (
 	"github.com/ws76/ws76/translate/internal/checks"
 	"github.com/ws76/ws76/translate/internal/rawhead"
+	"github.com/ws76/ws76/translate/internal/refusal"
 )
 
 // netHTTPSlop is what net/http adds to the limit for heads that it is given.
@@ -16,9 +17,9 @@ func (g *Gateway) refuseUnparsed(conn *rawhead.Conn, response []byte) bool {
 	if err == nil {
 		return false
 	}
-	ref := handshakeRefusal(err)
-	g.count(func(s *Stats) { count(&s.RequestsRefused, ref.reason) })
-	g.logger.Info("request refused", "client", conn.RemoteAddr().String(), "status", ref.status, "reason", string(ref.reason), "error", ref.logged())
-	ref.response().WriteLast(conn.NetConn(), conn.NetConn(), g.options.Timeouts.Dial)
+	ref := refusal.Of(err)
+	g.count(func(s *Stats) { count(&s.RequestsRefused, Reason(ref.Reason)) })
+	g.logger.Info("request refused", "client", conn.RemoteAddr().String(), "status", ref.Status, "reason", ref.Reason, "error", logged(ref))
+	ref.Response().WriteLast(conn.NetConn(), conn.NetConn(), g.options.Timeouts.Dial)
 	return true
 }

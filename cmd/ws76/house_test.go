@@ -58,13 +58,14 @@ var rooms = map[string]room{
 	"legacy":            {1250, nil},
 	"legacy/legacytest": {71, []string{module + "/legacy"}},
 	"modern":            {826, []string{gorillaMod}},
-	"translate": {1231, []string{
+	"translate": {1146, []string{
 		module + "/translate/internal/admission",
 		module + "/translate/internal/census",
 		module + "/translate/internal/checks",
 		module + "/translate/internal/diagnosis",
 		module + "/translate/internal/opening",
 		module + "/translate/internal/redact",
+		module + "/translate/internal/refusal",
 		module + "/translate/internal/response",
 		module + "/translate/internal/codec", module + "/translate/internal/forward", module + "/translate/internal/plain", module + "/translate/internal/rawhead",
 		module + "/translate/internal/relay", module + "/translate/internal/session", module + "/translate/internal/sockets", module + "/translate/proxies", module + "/legacy", module + "/modern", hclogMod,
@@ -75,9 +76,13 @@ var rooms = map[string]room{
 	"translate/internal/diagnosis": {177, []string{module + "/translate/proxies", module + "/legacy"}},
 	"translate/internal/opening":   {343, []string{module + "/translate/internal/checks", module + "/translate/internal/codec", module + "/translate/internal/forward", module + "/translate/internal/relay", module + "/translate/proxies", module + "/legacy", module + "/modern"}},
 	"translate/internal/redact":    {71, nil},
-	"translate/internal/response":  {138, []string{module + "/translate/internal/forward", module + "/modern"}},
+	"translate/internal/refusal": {125, []string{
+		module + "/translate/internal/admission", module + "/translate/internal/checks", module + "/translate/internal/plain", module + "/translate/internal/redact",
+		module + "/translate/internal/response", module + "/translate/internal/session", module + "/legacy", module + "/modern",
+	}},
+	"translate/internal/response": {138, []string{module + "/translate/internal/forward", module + "/modern"}},
 
-	"translate/internal/session": {336, []string{module + "/translate/internal/admission", module + "/translate/internal/codec", module + "/translate/internal/relay", module + "/legacy", module + "/modern"}},
+	"translate/internal/session": {342, []string{module + "/translate/internal/admission", module + "/translate/internal/codec", module + "/translate/internal/relay", module + "/legacy", module + "/modern"}},
 
 	"translate/internal/codec":   {796, []string{module + "/legacy", module + "/modern"}},
 	"translate/internal/forward": {257, nil},

@@ -21,7 +21,6 @@ type Session struct {
 	Dialect  legacy.Dialect // the client's
 	Backend  legacy.Dialect
 	Limits   *Limits
-	Nudge    []byte // what a legacy client gets when it has got nothing for Limits.Ping; nil = nothing
 	Up, Down relay.Codec
 	Summary  codec.Summary
 
@@ -39,8 +38,9 @@ type Session struct {
 
 // Limits bound how long a connection may be without something.
 type Limits struct {
-	Ping time.Duration // between two Pings to the side of RFC 6455; 0 = none
-	Idle time.Duration // without a message in either direction; 0 = for ever
+	Ping  time.Duration // between two Pings to the side of RFC 6455; 0 = none
+	Idle  time.Duration // without a message in either direction; 0 = for ever
+	Nudge []byte        // what a client of -76 or -75 gets when it has got nothing for Ping; nil = nothing
 }
 
 // End returns how the connection has ended; nil while it has not.
@@ -230,7 +230,7 @@ func (s *Session) nextTick(now time.Time) time.Time {
 	if idle := s.Limits.Idle; period == 0 || idle > 0 && idle < period {
 		period = idle
 	}
-	if s.Nudge != nil {
+	if s.nudge() != nil {
 		period = max(period/4, time.Second) // it is due a time after the last byte, which is seen at ticks only
 	}
 	if period == 0 {
@@ -276,7 +276,7 @@ func (s *Session) tick(e relay.Event) relay.Action {
 // keepAlive returns a message for a legacy client that has been sent nothing for the
 // time between Pings. -76 and -75 have no ping, and proxies close silent connections.
 func (s *Session) keepAlive(e relay.Event) []byte {
-	if s.Nudge == nil {
+	if s.nudge() == nil {
 		return nil
 	}
 	if e.Sent != s.sent {
@@ -286,5 +286,12 @@ func (s *Session) keepAlive(e relay.Event) []byte {
 		return nil
 	}
 	s.lastSent = e.Now
-	return s.Nudge
+	return s.Limits.Nudge
+}
+
+func (s *Session) nudge() []byte {
+	if !s.Dialect.Legacy() {
+		return nil
+	}
+	return s.Limits.Nudge
 }

@@ -402,7 +402,7 @@ func TestSessionTicks(t *testing.T) {
 				session := pair.session()
 				session.Limits = &test.limits
 				if test.text {
-					session.Nudge = legacy.AppendText(nil, []byte("still here"))
+					session.Limits.Nudge = legacy.AppendText(nil, []byte("still here"))
 				}
 				now := time.Unix(1e9, 0)
 				a := session.Handle(relay.Event{Kind: relay.Started, Now: now})
