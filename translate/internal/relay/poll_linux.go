@@ -114,8 +114,8 @@ func (l *loop) close() {
 const idleFor = time.Second
 
 // crowd is how many flows of a loop have a goroutine when a new one gets none: a fleet that
-// connects at once needs no stack for each. Theirs are about 1 MiB.
-const crowd = 256
+// connects at once needs no stack for each.
+const crowd = 64
 
 // wakes notes that a goroutine owns a flow.
 func (l *loop) wakes(f *flow) {
