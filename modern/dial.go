@@ -29,8 +29,8 @@ type Dialer struct {
 	TLS *tls.Config
 	// Connected, if set, is called after each attempt to connect, with nil or a *DialError.
 	Connected func(error)
-	// Control, if set, sets the options of each socket before it connects, its
-	// keep-alive among them (net.Dialer.Control).
+	// Control, if set, sets the options of each socket before it connects
+	// (net.Dialer.Control). Keep-alive is up to it, or to who uses the connection.
 	Control func(network, address string, socket syscall.RawConn) error
 	// Open, if set, returns a connection in the place of a socket to Address.
 	Open func(context.Context) (net.Conn, error)

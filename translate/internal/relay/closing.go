@@ -58,9 +58,11 @@ func (p *Pair) fix(now time.Time, queues [2]int) {
 
 // checkClosing reports when to look again, or that both sides are done.
 func (p *Pair) checkClosing(now time.Time) (next time.Time, done bool) {
+	var out [2]bool
 	var queues [2]int
 	for i := range p.sockets {
 		if !p.closing.sides[i].isOver() {
+			out[i] = p.sockets[i].isOut() // before the queue, which then has all there will be
 			queues[i] = p.sockets[i].queue()
 		}
 	}
@@ -70,7 +72,7 @@ func (p *Pair) checkClosing(now time.Time) (next time.Time, done bool) {
 	done = true
 	for i := range p.sockets {
 		side := Side(i)
-		if p.taking(side, queues[i], now) {
+		if p.taking(side, out[i], queues[i], now) {
 			c := &p.closing.sides[side]
 			next = earliest(next, earliest(now.Add(p.closing.poll), c.moved.Add(p.config.Write)))
 			done = false
@@ -89,14 +91,14 @@ func (p *Pair) checkClosing(now time.Time) (next time.Time, done bool) {
 
 // taking reports whether a side is still to take something. One that takes nothing
 // for the write timeout is given up, and at the limit everybody is.
-func (p *Pair) taking(side Side, queue int, now time.Time) bool {
+func (p *Pair) taking(side Side, out bool, queue int, now time.Time) bool {
 	s, into, c := &p.sockets[side], &p.flows[side.other()], &p.closing.sides[side]
 	if c.isOver() {
 		return false
 	}
 	s.finishEnd(queue)
 	queue += int(into.held.Load())
-	c.taken = queue == 0 && s.isOut()
+	c.taken = queue == 0 && out
 	if c.taken || queue == 0 && p.closing.parting[side] == nil && !s.isBusy() ||
 		(p.over[side] || queue == c.queue) && s.base.IsClosed() {
 		return false

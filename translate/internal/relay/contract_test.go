@@ -354,12 +354,12 @@ func writeFails(j *joined) {
 	client.mu.Lock()
 	client.broken = true
 	client.mu.Unlock()
-	say(j.backend, "lost\n")
+	say(j.backend, "lost\nand more")
 	j.all(j.backend, "bye\n")
 	j.backend.Close()
 	j.client.Close()
 	j.over()
-	if all, counted := j.pair.Undelivered(Client); all != 5 || j.sockets && counted != 0 {
+	if all, counted := j.pair.Undelivered(Client); all != 13 || j.sockets && counted != 0 {
 		j.Errorf("%d bytes undelivered, %d counted", all, counted)
 	}
 }

@@ -36,7 +36,8 @@
 // What a flood costs others. A flow that never waits yields after 512 KiB, each message
 // counted as 1 KiB more: after 64 KiB of messages of 100 bytes, and after 16 KiB of those
 // shorter than 32 bytes. It does so if as many flows as there are processors (GOMAXPROCS)
-// carry so much: otherwise others have a processor, and to yield would wake one that idles.
+// carry so much: otherwise others have a processor, or a loop that yields after each round, and
+// to yield would wake one that idles.
 //
 // Ends that hide. A read that does not fill its buffer has taken everything, but for the
 // end of TCP that came with it and for what is behind urgent data. The Poller's sets are
@@ -75,13 +76,14 @@
 // 64 KiB for a second. A stalled flow holds 72 KiB, whatever its source sends: what the other
 // side has not taken, and behind it what is left of the read.
 // The kernel holds for a socket at most what net.ipv4.tcp_rmem and tcp_wmem allow; with
-// the options of sockets.Control, 128 KiB that are not even on their way. These do not hold for a
-// side that is quick: eight times in a row it took what did not fit within a millisecond,
-// which only one on the same machine or network does. When a write waits for a second they
-// hold again.
+// the bound that package sockets sets, 128 KiB that are not even on their way. It does not hold
+// for a side that is quick: eight times in a row it took what did not fit within a millisecond,
+// which only one on the same machine or network does. When a write has waited for a second it
+// holds again, at the latest an eighth of the write timeout later.
 //
-// The listener hands the options to the client's socket. The backend's gets its keep-alive
-// from the Pair, within its first second: a connection that is over by then needs none.
+// The listener hands all options to the client's socket. The backend's has that bound when it
+// connects, and gets its keep-alive from the Pair, within its first second: a connection that is
+// over by then needs none.
 //
 // # Besides
 //

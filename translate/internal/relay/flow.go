@@ -281,7 +281,7 @@ func (f *flow) give(b []byte) bool {
 	rest, claimed, err := f.dst.send(b, f.midMessage())
 	if err != nil {
 		if err != errSaid {
-			f.unsent.Add(int64(len(b)))
+			f.unsent.Add(int64(len(b) + f.n - f.from))
 		}
 		f.notTaken(err)
 		return true

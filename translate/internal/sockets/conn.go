@@ -4,6 +4,7 @@
 package sockets
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -12,7 +13,7 @@ import (
 	"time"
 )
 
-// AtOnce is how long a write may take of which nothing is still on its way.
+// AtOnce is how long a write may take that counts as taken at once.
 const AtOnce = time.Millisecond
 
 // A Conn is a connection with a write timeout for a side that takes nothing: a
@@ -30,7 +31,8 @@ type Conn struct {
 	tcp     bool
 	timeout time.Duration
 
-	quick uint8 // writes in a row that waited, but not for long; only Write's
+	quick  uint8 // writes in a row that waited, but not for long; only who writes has it and lifted
+	lifted bool  // quick is enough, and the bound on what the kernel holds is lifted
 
 	mu    sync.Mutex
 	until *deadlines // of writes; nil = none so far
@@ -94,7 +96,7 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	if c.raw != nil {
 		n, _, err = send(c.raw, p, false)
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) && !c.overdue() { // wait's own, of an earlier write
+	if errors.Is(err, os.ErrDeadlineExceeded) && !c.overdue() { // Wait's own, of an earlier write
 		err = nil
 	}
 	if err == nil && n < len(p) || len(p) == 0 {
@@ -110,15 +112,22 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 func (c *Conn) Wait(p []byte) (n int, err error) {
 	now, queue := time.Now(), c.SendQueue()
 	look := c.timeout / 8
-	if c.raw == nil {
+	secure := isSecure(c.Conn)
+	switch {
+	case secure: // it takes nothing more after a deadline
+		look = c.timeout
+	case c.raw == nil:
 		look = min(look, AtOnce) // or what fits at once would look like progress
+	}
+	if c.raw == nil {
+		defer c.disarm()
 	}
 	began := now
 	for moved := now; ; look = c.timeout / 8 {
 		c.arm(now, now.Add(min(look, moved.Add(c.timeout).Sub(now))))
 		m, last, err := c.write(p[n:])
 		n += m
-		if !errors.Is(err, os.ErrDeadlineExceeded) || c.overdue() {
+		if !errors.Is(err, os.ErrDeadlineExceeded) || secure || c.overdue() {
 			c.waited(time.Since(began))
 			return n, err
 		}
@@ -149,16 +158,16 @@ const quickly = 8
 func (c *Conn) waited(d time.Duration) {
 	switch {
 	case d >= time.Second:
-		if c.quick == quickly {
-			c.Ask(unsent(notSent))
+		if c.lifted {
+			c.Ask(bindUnsent)
 		}
-		c.quick = 0
+		c.quick, c.lifted = 0, false
 	case c.quick == quickly:
 	case d > AtOnce:
 		c.quick = 0
 	default:
 		if c.quick++; c.quick == quickly {
-			c.Ask(unsent(0))
+			c.lifted = c.Ask(liftUnsent) == 1
 		}
 	}
 }
@@ -199,6 +208,28 @@ func (c *Conn) arm(now, by time.Time) {
 		d.soft = by
 		c.Conn.SetWriteDeadline(d.earlier())
 	}
+}
+
+// isSecure reports whether TLS is below.
+func isSecure(conn net.Conn) bool {
+	for {
+		if _, ok := conn.(*tls.Conn); ok {
+			return true
+		}
+		outer, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return false
+		}
+		conn = outer.NetConn()
+	}
+}
+
+// disarm leaves no deadline but the caller's.
+func (c *Conn) disarm() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deadlines().soft = time.Time{}
+	c.Conn.SetWriteDeadline(c.until.limit)
 }
 
 // deadlines must be called with mu held.

@@ -205,6 +205,23 @@ func TestQuickSide(t *testing.T) {
 	}
 }
 
+// A socket whose bound is not ours keeps it.
+func TestQuickSideOfOthers(t *testing.T) {
+	near, _ := wiretest.TCP(t)
+	c := New(near, time.Second).(*Conn)
+	const own = 16 << 10
+	c.Ask(func(fd uintptr) int {
+		setUnsent(int(fd), own)
+		return 0
+	})
+	for _, d := range append(make([]time.Duration, quickly), time.Second) {
+		c.waited(d)
+		if got := option(t, near, syscall.IPPROTO_TCP, tcpNotSent); got != own {
+			t.Fatalf("after a wait of %v TCP_NOTSENT_LOWAT is %d, want %d", d, got, own)
+		}
+	}
+}
+
 // The queue is what the other side has not acknowledged, and a socket that was
 // reset says so, though its queue keeps its value.
 func TestQueue(t *testing.T) {

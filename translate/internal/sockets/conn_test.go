@@ -117,6 +117,42 @@ func TestConnBelowTLS(t *testing.T) {
 	})
 }
 
+// Above TLS, which takes nothing more after a deadline, a pause that is shorter than the
+// timeout ends nothing and leaves no deadline, and one that is as long does.
+func TestConnAboveTLS(t *testing.T) {
+	server := httptest.NewTLSServer(nil)
+	server.Close()
+	synctest.Test(t, func(t *testing.T) {
+		near, far := wiretest.New()
+		conn := New(tls.Server(near, &tls.Config{Certificates: server.TLS.Certificates}), time.Second)
+		client := tls.Client(far, &tls.Config{InsecureSkipVerify: true})
+		done := make(chan error, 1)
+		write := func() {
+			_, err := conn.Write(make([]byte, 2*wiretest.Size))
+			done <- err
+		}
+		go write()
+		if err := client.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second - 1)
+		if n, err := io.CopyN(io.Discard, client, 2*wiretest.Size); err != nil {
+			t.Errorf("%d bytes came, %v", n, err)
+		}
+		if err := <-done; err != nil {
+			t.Errorf("a pause that is shorter than the timeout: %v", err)
+		}
+		if soft := conn.(*Conn).until.soft; !soft.IsZero() {
+			t.Errorf("a deadline is left: %v", soft)
+		}
+		began := time.Now()
+		go write()
+		if err := <-done; !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}
+
 // A write that waited leaves its deadline, which must not end a later one.
 func TestConnAfterAWait(t *testing.T) {
 	near, far := wiretest.TCP(t)

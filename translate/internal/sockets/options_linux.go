@@ -58,13 +58,20 @@ func SetKeepAlive(fd int, write time.Duration) error {
 	return nil
 }
 
-// unsent sets how many bytes that are not even on their way a socket takes; 0 is the system's
-// own bound, which is none.
-func unsent(most int) func(fd uintptr) int {
-	return func(fd uintptr) int {
-		setUnsent(int(fd), most)
+// liftUnsent lifts the bound of Control, and returns 1 if the socket had it: 0 is the system's
+// own, which is none.
+func liftUnsent(fd uintptr) int {
+	if most, err := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotSent); most != notSent || err != nil {
 		return 0
 	}
+	setUnsent(int(fd), 0)
+	return 1
+}
+
+// bindUnsent sets it again.
+func bindUnsent(fd uintptr) int {
+	setUnsent(int(fd), notSent)
+	return 0
 }
 
 func setUnsent(fd, most int) error {

@@ -7,8 +7,6 @@ import (
 	"time"
 )
 
-const notSent = 0
-
 // Control leaves the system's own settings.
 func Control(time.Duration) func(network, address string, raw syscall.RawConn) error { return nil }
 
@@ -18,4 +16,6 @@ func BoundUnsent() func(network, address string, raw syscall.RawConn) error { re
 // SetKeepAlive leaves them too.
 func SetKeepAlive(int, time.Duration) error { return nil }
 
-func unsent(int) func(fd uintptr) int { return func(uintptr) int { return 0 } }
+func liftUnsent(uintptr) int { return 0 }
+
+func bindUnsent(uintptr) int { return 0 }
