@@ -20,13 +20,16 @@ import (
 )
 
 // reasonsOf returns every reason of a package, name to word: the constants of its
-// error.go, or of the file that has them instead.
+// error.go, or of the file that has them instead; in translate, those of type Reason, of
+// which none should be its own.
 func reasonsOf(t *testing.T, dir string) map[string]Reason {
 	t.Helper()
 	pattern := "error.go"
 	switch dir {
 	case "internal/admission":
 		pattern = "admission.go"
+	case ".":
+		pattern = "*.go"
 	case "internal/refusal", "internal/session":
 		pattern = "reason.go"
 	}
@@ -43,6 +46,9 @@ func reasonsOf(t *testing.T, dir string) map[string]Reason {
 		ast.Inspect(file, func(n ast.Node) bool {
 			v, ok := n.(*ast.ValueSpec)
 			if !ok || len(v.Names) != len(v.Values) {
+				return true
+			}
+			if name, ok := v.Type.(*ast.Ident); dir == "." && (!ok || name.Name != "Reason") {
 				return true
 			}
 			for i := range v.Names {
@@ -72,6 +78,7 @@ func TestReasons(t *testing.T) {
 		atLeast  int
 		describe func(Reason) string
 	}{
+		{".", 0, func(Reason) string { return "a description, in the room of the word" }},
 		{"internal/refusal", 5, func(r Reason) string { return refusal.Describe(string(r)) }},
 		{"internal/admission", 4, func(r Reason) string { return admission.Describe(string(r)) }},
 		{"internal/session", 15, func(r Reason) string { return session.Describe(string(r)) }},

@@ -96,7 +96,9 @@ func (p *Pair) taking(side Side, out bool, queue int, now time.Time) bool {
 	if c.isOver() {
 		return false
 	}
-	s.finishEnd(queue)
+	if s.finishEnd(queue) {
+		p.closing.poll = quickPoll // for the answer to that
+	}
 	queue += int(into.held.Load())
 	c.taken = queue == 0 && out
 	if c.taken || queue == 0 && p.closing.parting[side] == nil && !s.isBusy() ||

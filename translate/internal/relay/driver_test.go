@@ -19,7 +19,7 @@ import (
 
 // TestMain lets more tests run at a time than there are processors: most of them wait.
 func TestMain(m *testing.M) {
-	flag.Set("test.parallel", "16") // go test -parallel overrides it
+	flag.Set("test.parallel", "8") // go test -parallel overrides it
 	code := m.Run()
 	if n := hogs.Load(); n != 0 {
 		fmt.Fprintf(os.Stderr, "%d flows are still said to carry without a wait\n", n)

@@ -67,10 +67,7 @@ func baseOf(conn net.Conn) *sockets.Conn {
 // system calls.
 func (s *socket) keepAlive() {
 	if s.kept.CompareAndSwap(false, true) {
-		s.base.Ask(func(fd uintptr) int {
-			sockets.SetKeepAlive(int(fd), s.p.config.Write)
-			return 0
-		})
+		s.base.SetKeepAlive()
 	}
 }
 
@@ -325,14 +322,17 @@ func (s *socket) lost(queue int) int {
 	return max(0, queue)
 }
 
-// finishEnd ends our half of TCP if that is due and everything before is taken.
-func (s *socket) finishEnd(queue int) {
+// finishEnd ends our half of TCP if that is due and everything before is taken, and
+// reports whether it does.
+func (s *socket) finishEnd(queue int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.finDue && queue == 0 {
+	due := s.finDue && queue == 0
+	if due {
 		s.finDue, s.stalled = false, true
 		go s.sayRest(nil, true)
 	}
+	return due
 }
 
 // cut ends every write, now and from now on.

@@ -6,6 +6,7 @@ package sockets
 import (
 	"crypto/tls"
 	"errors"
+	"iter"
 	"net"
 	"os"
 	"sync"
@@ -44,20 +45,16 @@ type deadlines struct{ limit, soft time.Time }
 // New returns conn with a write timeout, or conn itself if it has one: if it
 // is a Conn or leads to one by its method NetConn.
 func New(conn net.Conn, timeout time.Duration) net.Conn {
-	for inner := conn; ; {
-		if _, ok := inner.(*Conn); ok {
+	for layer := range layers(conn) {
+		if _, ok := layer.(*Conn); ok {
 			return conn
 		}
-		outer, ok := inner.(interface{ NetConn() net.Conn })
-		if !ok {
-			c := &Conn{Conn: conn, raw: Raw(conn), timeout: timeout}
-			if c.raw != nil {
-				_, c.tcp = conn.LocalAddr().(*net.TCPAddr)
-			}
-			return c
-		}
-		inner = outer.NetConn()
 	}
+	c := &Conn{Conn: conn, raw: Raw(conn), timeout: timeout}
+	if c.raw != nil {
+		_, c.tcp = conn.LocalAddr().(*net.TCPAddr)
+	}
+	return c
 }
 
 // NetConn returns what is below.
@@ -112,15 +109,13 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 func (c *Conn) Wait(p []byte) (n int, err error) {
 	now, queue := time.Now(), c.SendQueue()
 	look := c.timeout / 8
-	secure := isSecure(c.Conn)
-	switch {
-	case secure: // it takes nothing more after a deadline
-		look = c.timeout
-	case c.raw == nil:
-		look = min(look, AtOnce) // or what fits at once would look like progress
-	}
+	secure := false
 	if c.raw == nil {
 		defer c.disarm()
+		look = min(look, AtOnce) // or what fits at once would look like progress
+		if secure = isSecure(c.Conn); secure {
+			look = c.timeout // it takes nothing more after a deadline
+		}
 	}
 	began := now
 	for moved := now; ; look = c.timeout / 8 {
@@ -212,16 +207,12 @@ func (c *Conn) arm(now, by time.Time) {
 
 // isSecure reports whether TLS is below.
 func isSecure(conn net.Conn) bool {
-	for {
-		if _, ok := conn.(*tls.Conn); ok {
+	for layer := range layers(conn) {
+		if _, ok := layer.(*tls.Conn); ok {
 			return true
 		}
-		outer, ok := conn.(interface{ NetConn() net.Conn })
-		if !ok {
-			return false
-		}
-		conn = outer.NetConn()
 	}
+	return false
 }
 
 // disarm leaves no deadline but the caller's.
@@ -267,6 +258,14 @@ func (c *Conn) SendQueue() int {
 	return 0
 }
 
+// SetKeepAlive sets the options that find another side which is gone.
+func (c *Conn) SetKeepAlive() {
+	c.Ask(func(fd uintptr) int {
+		setKeepAlive(int(fd), c.timeout)
+		return 0
+	})
+}
+
 // Ask asks the socket; the answer is 0 where there is none.
 func (c *Conn) Ask(question func(fd uintptr) int) (answer int) {
 	if c.raw != nil {
@@ -291,12 +290,21 @@ func (c *Conn) IsStuck(err error) (stuck bool) {
 }
 
 // Innermost is what is below TLS and other wrappers.
-func Innermost(conn net.Conn) net.Conn {
-	for {
-		outer, ok := conn.(interface{ NetConn() net.Conn })
-		if !ok {
-			return conn
+func Innermost(conn net.Conn) (innermost net.Conn) {
+	for innermost = range layers(conn) {
+	}
+	return innermost
+}
+
+// layers are conn and what is below it, by the method NetConn.
+func layers(conn net.Conn) iter.Seq[net.Conn] {
+	return func(yield func(net.Conn) bool) {
+		for yield(conn) {
+			outer, ok := conn.(interface{ NetConn() net.Conn })
+			if !ok {
+				return
+			}
+			conn = outer.NetConn()
 		}
-		conn = outer.NetConn()
 	}
 }

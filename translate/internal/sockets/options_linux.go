@@ -23,7 +23,7 @@ const (
 // that is gone without a word is found within 90 s, or 30 s after the write
 // timeout if that is later, whether it idles or has bytes to acknowledge.
 func Control(write time.Duration) func(network, address string, raw syscall.RawConn) error {
-	return control(func(fd int) error { return errors.Join(setUnsent(fd, notSent), SetKeepAlive(fd, write)) })
+	return control(func(fd int) error { return errors.Join(setUnsent(fd, notSent), setKeepAlive(fd, write)) })
 }
 
 // BoundUnsent is Control for connections that get SetKeepAlive later.
@@ -42,8 +42,8 @@ func control(set func(fd int) error) func(network, address string, raw syscall.R
 	}
 }
 
-// SetKeepAlive sets the options that find another side which is gone.
-func SetKeepAlive(fd int, write time.Duration) error {
+// setKeepAlive sets the options that find another side which is gone.
+func setKeepAlive(fd int, write time.Duration) error {
 	gone := max(90*time.Second, write+30*time.Second)
 	for _, o := range []struct{ level, option, value int }{
 		{syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, 1},

@@ -13,8 +13,8 @@ func Control(time.Duration) func(network, address string, raw syscall.RawConn) e
 // BoundUnsent leaves them too.
 func BoundUnsent() func(network, address string, raw syscall.RawConn) error { return nil }
 
-// SetKeepAlive leaves them too.
-func SetKeepAlive(int, time.Duration) error { return nil }
+// setKeepAlive leaves them too.
+func setKeepAlive(int, time.Duration) error { return nil }
 
 func liftUnsent(uintptr) int { return 0 }
 
