@@ -157,7 +157,7 @@ func TestAbortedConnectionsLeaveNothing(t *testing.T) {
 	}
 	close(work)
 	workers.Wait()
-	files, goroutines = files+runtime.GOMAXPROCS(0), goroutines+runtime.GOMAXPROCS(0) // the loops of the Poller
+	files, goroutines = files+2*runtime.GOMAXPROCS(0), goroutines+runtime.GOMAXPROCS(0) // the loops of the Poller
 	eventually(t, func() bool {
 		return descriptors(t) <= files && runtime.NumGoroutine() <= goroutines && len(r.gw.Stats().Open) == 0
 	}, func() any {

@@ -92,19 +92,19 @@ func TestGatewayOutOfDescriptors(t *testing.T) {
 }
 
 // atRest are the samples of a gateway without a client. What broke: it logs that it serves
-// before its port does, and takes an epoll set for each processor with the port; on a busy
-// machine they were not there before, and seemed to be left afterwards.
+// before its port does, and takes an epoll set and an eventfd for each processor with the port;
+// on a busy machine they were not there before, and seemed to be left afterwards.
 func (g gateway) atRest(admin string) map[string]string {
 	g.t.Helper()
-	eventually(g.t, "epoll set for each processor", func() bool {
-		sets := 0
+	eventually(g.t, "epoll set and eventfd for each processor", func() bool {
+		kinds := map[string]int{}
 		descriptors, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", g.cmd.Process.Pid))
 		for _, name := range descriptors {
-			if what, _ := os.Readlink(name); what == "anon_inode:[eventpoll]" {
-				sets++
-			}
+			kind, _ := os.Readlink(name)
+			kinds[kind]++
 		}
-		return sets == 1+runtime.GOMAXPROCS(0) // Go's own too
+		all := 1 + runtime.GOMAXPROCS(0) // Go's own too
+		return kinds["anon_inode:[eventpoll]"] == all && kinds["anon_inode:[eventfd]"] == all
 	})
 	_, samples := scrape(g.t, admin)
 	return samples

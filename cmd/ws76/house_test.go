@@ -88,8 +88,8 @@ var rooms = map[string]room{
 	"translate/internal/forward": {257, nil},
 	"translate/internal/plain":   {534, []string{module + "/translate/internal/forward", module + "/modern"}},
 	"translate/internal/rawhead": {265, []string{module + "/modern"}},
-	"translate/internal/relay":   {1656, []string{module + "/translate/internal/sockets"}},
-	"translate/internal/sockets": {491, nil},
+	"translate/internal/relay":   {1653, []string{module + "/translate/internal/sockets"}},
+	"translate/internal/sockets": {515, nil},
 	"translate/wiretest":         {210, nil},
 	"translate/proxies":          {226, nil},
 
@@ -130,7 +130,7 @@ var rooms = map[string]room{
 var importRules = []importRule{
 	{allBut("legacy/legacytest/legacytest.go", "translate/wiretest/wire.go", "translate/wiretest/serve.go"), []string{"testing", "testing/synctest"}, "tests are not part of the product"},
 	{all, []string{"math/rand"}, "masking keys and challenges are unpredictable: crypto/rand"},
-	{allBut("translate/internal/sockets/rawio_linux.go", "translate/internal/sockets/queue_linux.go"), []string{"unsafe"}, "what a peer sent is never looked at without bounds; the exceptions name their gain"},
+	{allBut("translate/internal/sockets/epoll_linux.go", "translate/internal/sockets/rawio_linux.go", "translate/internal/sockets/queue_linux.go"), []string{"unsafe"}, "what a peer sent is never looked at without bounds; the exceptions name their gain"},
 	{allBut("cmd/ws76/internal/logging/nethttp.go"), []string{"log"}, "there is one logger, and it is hclog; the one exception leads the other there"},
 	{func(name string) bool { return path.Dir(name) == "legacy" }, []string{hclogMod, module}, "a wire has no log and no other room"},
 	{inRoom("translate"), []string{"os/signal", "flag"}, "edge matters belong to the command"},

@@ -18,18 +18,16 @@ var contract = []struct {
 	alone   bool // while no other test runs
 }{
 	{"data with FIN", inLines, false, dataWithFIN(0), false},
-	{"data with FIN of a side that has talked", inLines, false, dataWithFIN(busy), false},
+	{"data with FIN of a side that has talked", inLines, false, dataWithFIN(talked), false},
 	{"bytes with FIN", plain, false, dataWithFIN(0), false},
-	{"bytes with FIN of a side that has talked", plain, false, dataWithFIN(busy), false},
+	{"bytes with FIN of a side that has talked", plain, false, dataWithFIN(talked), false},
 	{"FIN with data at once", inLines, true, endWithData, false},
-	{"FIN with data of which the Poller tells late", inLines, true, toldLate(func(c far) { c.CloseWrite() }), false},
-	{"reset with data of which the Poller tells late", inLines, true, toldLate(func(c far) { reset(c) }), false},
-	{"FIN with data told before it is read", inLines, true, endBehindStall(false), false},
-	{"FIN with data told behind the read", inLines, true, endBehindStall(true), false},
-	{"a busy side is watched", inLines, true, watchedWhenBusy, false},
+	{"FIN with data behind a stall", inLines, false, endBehindStall, false},
+	{"busy flows have no goroutine", inLines, true, busyIsParked, false},
+	{"flows that wait have a goroutine", inLines, true, waitsInGoroutine, false},
 	{"idle flows have no goroutine", inLines, true, idleIsParked, false},
 	{"reset", inLines, false, resetOfBackend(0), false},
-	{"reset of a side that has talked", inLines, false, resetOfBackend(busy), false},
+	{"reset of a side that has talked", inLines, false, resetOfBackend(talked), false},
 	{"FIN inside a message", inLines, false, cutMessage, false},
 	{"short write, suspend and resume", patiently(inLines), false, suspendAndResume, false},
 	{"short write, suspend and resume, bytes", patiently(plain), false, suspendAndResume, false},
@@ -97,9 +95,8 @@ func dataWithFIN(before int) func(*joined) {
 	}
 }
 
-// busy is how many messages make a flow one that a goroutine owns, and whose source is
-// watched.
-const busy = 3 * busyAfter
+// talked is how many messages a side that has talked has sent.
+const talked = 24
 
 // An end that comes with data is not told again.
 func endWithData(j *joined) {
@@ -113,89 +110,77 @@ func endWithData(j *joined) {
 	j.over()
 }
 
-// A side that is watched is not read again to see its end: the Poller tells of that, although
-// only when the flow waits already.
-func toldLate(end func(far)) func(*joined) {
-	return func(j *joined) {
-		j.busy()
-		j.held(func() {
-			say(j.client, "one\n")
-			j.get(j.backend, "one\n")
-			end(j.client)
-		})
-		j.all(j.backend, "bye\n")
-		j.backend.Close()
-		j.over()
-	}
+// An end that came with data, while the flow waited for the other side, is found.
+func endBehindStall(j *joined) {
+	j.talk(talked)
+	end := j.stall("first\n")
+	say(j.client, "one\n")
+	j.client.CloseWrite()
+	end()
+	j.get(j.backend, "first\none\n")
+	j.all(j.backend, "bye\n")
+	j.backend.Close()
+	j.over()
 }
 
-// A flow of a few messages has no goroutine; a busy one has, and its source is watched.
-func watchedWhenBusy(j *joined) {
-	if j.pair.loop == nil {
-		j.talk(busy)
-		polledIs(j, j.poller, 0)
-		return
+// stall has the client's flow wait with a message, until end is called.
+func (j *joined) stall(message string) (end func()) {
+	flow, stalls := &j.pair.flows[Client], &j.pair.sockets[Backend]
+	if err := stalls.claim(); err != nil {
+		j.Fatal(err)
 	}
-	j.talk(busyAfter - 2)
-	for !j.owned(parked) {
+	say(j.client, message)
+	for flow.held.Load() == 0 {
 		time.Sleep(time.Millisecond)
 	}
-	polledIs(j, j.poller, 2)
-	for range 100 * busy {
-		if j.talk(1); j.owned(running) && countPolled(j.poller) == 2 {
-			return
-		}
-	}
-	j.Errorf("%d sockets are watched", countPolled(j.poller))
+	return func() { stalls.release(false, nil) }
 }
 
-// An end that came with data, while the flow waited for the other side, is found, whether
-// the Poller tells of it before the data is read or behind.
-func endBehindStall(late bool) func(*joined) {
-	return func(j *joined) {
-		j.busy()
-		flow, stalls := &j.pair.flows[Client], &j.pair.sockets[Backend]
-		if err := stalls.claim(); err != nil {
-			j.Fatal(err)
-		}
-		say(j.client, "first\n")
-		for flow.held.Load() == 0 {
-			time.Sleep(time.Millisecond)
-		}
-		hold := func(do func()) { do() }
-		if late {
-			hold = j.held
-		}
-		hold(func() {
-			say(j.client, "one\n")
-			j.client.CloseWrite()
-			for !late && j.pair.loop != nil && !flow.told.Load() {
-				time.Sleep(time.Millisecond)
-			}
-			stalls.release(false, nil)
-			j.get(j.backend, "first\none\n")
-		})
-		j.all(j.backend, "bye\n")
-		j.backend.Close()
-		j.over()
+// parked waits until nobody owns the flows, if there is a Poller.
+func (j *joined) parked() {
+	for j.pair.loop != nil && !j.owned(parked) {
+		time.Sleep(time.Millisecond)
 	}
+}
+
+// Flows that have no goroutine get none because they are busy.
+func busyIsParked(j *joined) {
+	j.parked()
+	for range 10 * talked {
+		j.talk(1)
+		for side := range j.pair.flows {
+			if j.pair.loop != nil && j.pair.flows[side].owner.Load() == running {
+				j.Fatalf("side %d: a goroutine owns the flow", side)
+			}
+		}
+	}
+}
+
+// A flow that waits for the other side has a goroutine, and none when it has not waited for a
+// while.
+func waitsInGoroutine(j *joined) {
+	for range 2 {
+		j.parked()
+		end := j.stall("first\n")
+		if owner := j.pair.flows[Client].owner.Load(); owner != running {
+			j.Errorf("the owner of a flow that waits is %d", owner)
+		}
+		end()
+		j.get(j.backend, "first\n")
+		j.talk(1)
+	}
+	j.parked()
+	j.talk(1)
 }
 
 // A flow that waits for its source is left to the Poller, at once and between two
 // messages, and of an unfinished one; without a Poller it has a goroutine.
 func idleIsParked(j *joined) {
-	parked := func() {
-		for side := range j.pair.flows {
-			for j.pair.loop != nil && j.pair.flows[side].owner.Load() != parked {
-				time.Sleep(time.Millisecond)
-			}
-		}
-	}
-	parked()
+	j.parked()
 	j.talk(3)
-	parked()
+	j.parked()
 	say(j.client, "part")
-	parked()
+	j.parked()
 	if n := map[bool]int{true: 2}[j.pair.loop != nil]; countPolled(j.poller) != n {
 		j.Errorf("%d sockets are polled, want %d", countPolled(j.poller), n)
 	}

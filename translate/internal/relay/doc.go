@@ -11,12 +11,16 @@
 // Who runs. Each flow has one owner at a time, which reads, transforms and writes without a
 // lock. While it waits for its source it holds no buffer, and is parked at the Poller: a loop
 // for each processor, which gives each flow that has something a turn of one read. The two
-// flows of a Pair have the same loop. A flow that is busy, that has something to do that may
-// wait, or that is over, gets a goroutine, which waits in Go's poller; when it has read
-// nothing for a second or two, it is parked at the Poller again. A new flow begins with a
-// goroutine, too, unless many have one: most short connections are never polled. TLS, other
-// systems, and a socket that the system has no room to poll, have a goroutine for each flow,
-// always. Three others call in: the timer of the Pair, Shutdown and Cut.
+// flows of a Pair have the same loop. A flow that waits for anything else, the other side or
+// more of a large message, or that is over, gets a goroutine, which waits in Go's poller; when
+// it has not done so for a second or two, it is parked at the Poller again. A new flow begins
+// with a goroutine, too, unless many have one: most short connections are never polled. TLS,
+// other systems, and a socket that the system has no room to poll, have a goroutine for each
+// flow, always. Three others call in: the timer of the Pair, Shutdown and Cut.
+//
+// What Go's poller knows. It wakes a goroutine that waits for a socket, and the loops. A loop
+// that has more to do waits for its own signal first, because Go asks its poller only when
+// nobody can run.
 //
 // What is locked. Pair.mu guards ends, deadlines and who may say what. socket.mu
 // guards the right to write to one side; Pair.mu may be held when it is taken, never
@@ -41,9 +45,8 @@
 //
 // Ends that hide. A read that does not fill its buffer has taken everything, but for the
 // end of TCP that came with it and for what is behind urgent data. The Poller's sets are
-// level-triggered, and tell both of a flow that is parked; a loop asks its set again when
-// something was read. Go's poller tells once: a goroutine has its socket watched for
-// both, from the eighth read on, and until then it reads until it finds nothing.
+// level-triggered: they tell of both, and of what came after the events for which a flow reads.
+// A goroutine reads until it finds nothing, because Go's poller tells once.
 //
 // # The end
 //

@@ -153,25 +153,6 @@ func (j *joined) suspends(to Side) {
 	}
 }
 
-// held runs do while the Poller tells nothing.
-func (j *joined) held(do func()) {
-	if j.pair.loop == nil {
-		do()
-		return
-	}
-	holdLoop(j.pair.loop, do)
-}
-
-// busy makes both flows such that goroutines own them, whose sources are watched, and that
-// are not parked again.
-func (j *joined) busy() {
-	j.talk(busy)
-	if l := j.pair.loop; l != nil {
-		l.sleeps(&j.pair.flows[Client])
-		l.sleeps(&j.pair.flows[Backend])
-	}
-}
-
 // owned reports whether both flows have such an owner.
 func (j *joined) owned(by uint32) bool {
 	return j.pair.flows[Client].owner.Load() == by && j.pair.flows[Backend].owner.Load() == by

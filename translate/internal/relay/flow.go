@@ -24,9 +24,6 @@ const (
 	// pressedCall is lastCall where the flow had to wait for the other side: the
 	// kernels may take 200 ms to see that a window has opened.
 	pressedCall = 300 * time.Millisecond
-	// busyAfter is the turn after which a flow that is parked gets a goroutine, and the read
-	// after which that one's source is watched: a flow of few messages needs neither.
-	busyAfter = 8
 	// budget is how much a flow that never waits carries before it yields, in bytes, and as
 	// if each message had perMessage bytes more.
 	budget     = 512 << 10
@@ -57,12 +54,10 @@ type flow struct {
 
 	owner  atomic.Uint32
 	orders atomic.Uint32
-	told   atomic.Bool // what the source is watched for has come: it is not told again
 
 	// The owner's.
-	slot     uint32 // at the Pair's loop, while the flow is parked or its source is watched
-	turns    uint8  // while parked, and reads since
-	watched  bool   // for its end, and for urgent data, while a goroutine owns the flow
+	slot     uint32 // at the Pair's loop, while the flow is parked
+	urgent   bool   // the source has sent urgent data
 	alone    bool   // the source cannot be polled
 	idle     bool   // it is to be parked
 	dense    bool   // the last read found short messages
@@ -89,6 +84,7 @@ type flow struct {
 
 	// Written by the owner, read by anybody.
 	messages, bytes, reads, parts atomic.Int64
+	waits                         atomic.Int64 // for dst, or for more of a large message
 }
 
 // waiting is the wait for more of a message that keeps its whole buffer.
@@ -222,7 +218,6 @@ func (f *flow) received(n int) {
 		f.quiet.last = time.Now()
 	}
 	f.reads.Add(1)
-	f.turns = min(f.turns+1, busyAfter)
 }
 
 // move transforms what in holds and writes the result, once unless it is longer
@@ -363,6 +358,7 @@ func (f *flow) shrink() (left int) {
 func (f *flow) attend() {
 	stalled := false
 	if len(f.pending) > 0 {
+		f.waits.Add(1)
 		began := time.Now()
 		f.settle()
 		stalled = time.Since(began) > sockets.AtOnce
@@ -445,6 +441,7 @@ func (f *flow) arm() bool {
 	if f.in == nil {
 		return false
 	}
+	f.waits.Add(1)
 	if f.quiet == nil {
 		f.quiet = new(waiting)
 	}
@@ -486,7 +483,6 @@ func (f *flow) end() {
 	f.rest = nil
 	f.part()
 	if f.p.loop != nil {
-		f.unwatch()
 		f.p.loop.sleeps(f)
 	}
 	if f.src.base.IsStuck(err) {

@@ -47,7 +47,7 @@ type leaving struct {
 	stopped bool
 }
 
-func (l *leaving) ready() (more bool) {
+func (l *leaving) ready(uint32) (more bool) {
 	l.cancel(ErrLeft)
 	return false
 }

@@ -37,41 +37,33 @@ func (f *flow) wake(order uint32) {
 }
 
 // park leaves the flow to the Poller, if it waits for nothing but its source. It is polled
-// before it is parked, so that whoever takes it ends that.
+// before it is parked, so that whoever takes it ends that. If it cannot be polled, it keeps its
+// goroutine for good.
 func (f *flow) park() bool {
 	f.idle = false
 	if f.alone || f.in != nil || f.parting != nil || f.ended() || f.orders.Load() != 0 {
 		return false
 	}
-	f.unwatch()
-	if !f.poll(forInput) {
-		return false
-	}
+	slot, err := f.p.loop.add(f.src.fd, forInput, f)
 	f.p.loop.sleeps(f)
-	f.owner.Store(parked)
-	return f.orders.Load() == 0 || !f.take()
-}
-
-// poll has the source polled. If it cannot be, the flow keeps its goroutine for good.
-func (f *flow) poll(events uint32) bool {
-	slot, err := f.p.loop.add(f.src.fd, events, f)
 	if err != nil {
 		f.alone = true
 		f.src.keepAlive()
-		f.p.loop.sleeps(f)
 		f.p.config.Poller.isFull(err)
+		return false
 	}
-	f.slot, f.turns = slot, 0
-	return err == nil
+	f.slot = slot
+	f.rests()
+	f.handOver()
+	return true
 }
 
-// unwatch ends the watch of the source.
-func (f *flow) unwatch() {
-	if f.watched {
-		f.p.loop.remove(f.slot, f.src.fd)
+// handOver gives a flow to the Poller, or to a goroutine, if there are orders.
+func (f *flow) handOver() {
+	f.owner.Store(parked)
+	if f.orders.Load() != 0 && f.take() {
+		go f.run()
 	}
-	f.watched = false
-	f.told.Store(false)
 }
 
 // take takes a flow that is parked from the Poller.
@@ -89,40 +81,23 @@ func (f *flow) leave() {
 	if f.readErr == nil {
 		f.p.loop.wakes(f)
 	}
-	f.turns = 0
-	f.told.Store(false)
+	f.spent = 0
 }
 
-// ready is the Poller's. While the flow is parked it carries what one read brings. A flow
-// that is busy, or would have to wait, or that is over, goes on in a goroutine, which is
-// told what its source is watched for.
-func (f *flow) ready() (more bool) {
+// ready is the Poller's. It carries what one read brings. A flow that would have to wait, or
+// that is over, goes on in a goroutine.
+func (f *flow) ready(events uint32) (more bool) {
 	if !f.owner.CompareAndSwap(parked, polled) {
-		f.told.Store(true)
-		f.src.conn.SetReadDeadline(past)
-		return true // or it is just being parked
+		return true // it is just being parked, or taken
 	}
 	found := f.turn(f.src.fd)
-	if found == trouble || f.in != nil || f.turns >= busyAfter {
+	if found == trouble || f.in != nil {
 		f.owner.Store(running)
 		f.leave()
 		go f.run()
 		return false
 	}
-	f.owner.Store(parked)
-	if f.orders.Load() != 0 && f.take() {
-		go f.run()
-	}
-	return found != nothing
-}
-
-// complete reports whether a read that did not fill its buffer has taken all there was, the
-// end of TCP included: the end may have come with the data, and is not told again, but by
-// the watch (epoll(7)).
-func (f *flow) complete() bool {
-	if !f.watched && !f.alone && f.turns >= busyAfter {
-		f.watched = f.poll(forEnd)
-		return false // it may have come already
-	}
-	return f.watched && !f.told.Load()
+	hides := f.hides(events)
+	f.handOver()
+	return found == full || found == some && hides
 }

@@ -24,11 +24,13 @@ type Poller struct {
 }
 
 // A waiter waits for a socket. ready is called by the one goroutine of a loop, which
-// everybody else waits for meanwhile, and returns true if the socket may have more: it is
-// called again then, after all others.
-type waiter interface{ ready() (more bool) }
+// everybody else waits for meanwhile, with epoll's events, and returns true if the socket may
+// have more that is not new: it is called again then, after all others.
+type waiter interface {
+	ready(events uint32) (more bool)
+}
 
-// Start takes what the Poller needs, a descriptor for each processor, before the first
+// Start takes what the Poller needs, two descriptors for each processor, before the first
 // socket does. It may be called more than once.
 func (p *Poller) Start() { p.pick() }
 

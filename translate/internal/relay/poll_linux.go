@@ -2,34 +2,35 @@ package relay
 
 import (
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/ws76/ws76/translate/internal/sockets"
 )
 
 // What a socket is polled for, besides a reset.
 const (
-	forInput = syscall.EPOLLIN | syscall.EPOLLRDHUP
-	// forEnd is of the other side's half of TCP, and told once; forLeft too, but not of
-	// urgent data, at which a read stops although there is more.
-	forEnd  = forLeft | syscall.EPOLLPRI
-	forLeft = syscall.EPOLLRDHUP | syscall.EPOLLONESHOT
+	forInput  = forMore | syscall.EPOLLPRI
+	forMore   = syscall.EPOLLIN | syscall.EPOLLRDHUP      // of a source that has sent urgent data
+	forLeft   = syscall.EPOLLRDHUP | syscall.EPOLLONESHOT // told once
+	forSignal = syscall.EPOLLIN | 1<<31                   // EPOLLET
 )
 
 // A loop is an epoll set and the goroutine that runs what it tells. Go's own set hears of
 // the same sockets, which is allowed, but hands on only what a Read or Write waits for.
 type loop struct {
-	file *os.File
-	fd   int
+	file   *os.File
+	fd     int
+	signal uintptr // an event for the loop itself
 
 	mu     sync.Mutex
 	slots  []place
 	free   []uint32    // slots that nobody has
 	closed atomic.Bool // set while mu is held
 
-	awake map[*flow]int64 // those that goroutines own, and their reads when last looked at
+	awake map[*flow]int64 // those that goroutines own, and their waits when last looked at
 	timer *time.Timer     // of sweep; nil while there are none
 }
 
@@ -53,7 +54,17 @@ func newLoop() (*loop, error) {
 		file.Close()
 		return nil, err
 	}
-	return &loop{file: file, fd: fd}, nil
+	signal, err := sockets.NewSignal()
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	l := &loop{file: file, fd: fd, signal: signal}
+	if _, err := l.add(signal, forSignal, nil); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
 }
 
 // add has w told of events. It fails if the socket is closed, or the system has no room for
@@ -107,11 +118,12 @@ func (l *loop) close() {
 	clear(l.slots)
 	l.mu.Unlock()
 	l.file.Close() // it waits for run, which may want mu
+	syscall.Close(int(l.signal))
 }
 
-// idleFor is how long a flow with a goroutine must be without a read before it is parked, and
-// half of how long it may be.
-const idleFor = time.Second
+// sweepEvery is how long a flow with a goroutine must do without it before it is parked, and
+// half of how long it may.
+const sweepEvery = time.Second
 
 // crowd is how many flows of a loop have a goroutine when a new one gets none: a fleet that
 // connects at once needs no stack for each.
@@ -124,9 +136,9 @@ func (l *loop) wakes(f *flow) {
 	if l.awake == nil {
 		l.awake = map[*flow]int64{}
 	}
-	l.awake[f] = f.reads.Load()
+	l.awake[f] = f.waits.Load()
 	if l.timer == nil && !l.closed.Load() {
-		l.timer = time.AfterFunc(idleFor, l.sweep)
+		l.timer = time.AfterFunc(sweepEvery, l.sweep)
 	}
 }
 
@@ -144,18 +156,19 @@ func (l *loop) sleeps(f *flow) {
 	delete(l.awake, f)
 }
 
-// sweep has the flows parked that have read nothing since it was called last, and gives those
-// that are new what a connection that lasts needs.
+// sweep has the flows parked that have not waited for the other side, or for more of a large
+// message, since it was called last, and gives those that are new what a connection that lasts
+// needs.
 func (l *loop) sweep() {
 	var idle, young []*flow
 	l.mu.Lock()
-	for f, reads := range l.awake {
-		now := f.reads.Load()
+	for f, waits := range l.awake {
+		now := f.waits.Load()
 		if !f.src.kept.Load() {
 			young = append(young, f)
 		}
 		l.awake[f] = now
-		if now == reads && f.held.Load() == 0 {
+		if now == waits && f.held.Load() == 0 {
 			idle = append(idle, f)
 		}
 	}
@@ -163,7 +176,7 @@ func (l *loop) sweep() {
 	if len(l.awake) == 0 {
 		l.awake = nil
 	} else if !l.closed.Load() {
-		l.timer = time.AfterFunc(idleFor, l.sweep)
+		l.timer = time.AfterFunc(sweepEvery, l.sweep)
 	}
 	l.mu.Unlock()
 	for _, f := range young {
@@ -174,9 +187,15 @@ func (l *loop) sweep() {
 	}
 }
 
+// many is of how many sockets a loop hears at once when it asks again before it waits: while it
+// told those, others have got something.
+const many = 8
+
 // run has everybody told until the loop is closed. Go's poller tells that the set has
 // something new, once, and the callback never says that it has had enough: otherwise what
-// is told meanwhile would be forgotten.
+// is told meanwhile would be forgotten. Where there is more that Go's poller does not tell, the
+// loop has it tell of the signal. Without that wait in between, Go would ask its poller only
+// every 10 ms, because the loop is never idle.
 func (l *loop) run() {
 	raw, err := l.file.SyscallConn()
 	if err != nil {
@@ -184,27 +203,38 @@ func (l *loop) run() {
 	}
 	events := make([]syscall.EpollEvent, 64)
 	raw.Read(func(fd uintptr) bool {
-		for !l.closed.Load() && l.tell(fd, events) {
-			runtime.Gosched()
+		if l.tell(fd, events) {
+			sockets.Signal(l.signal)
 		}
 		return l.closed.Load()
 	})
 }
 
-// tell tells what one call of epoll_wait brings. It returns true if there may be something
-// that Go's poller does not tell: more than fits into events, or more behind what was taken.
+// tell tells what one call of epoll_wait brings. It returns true if there may be more that
+// Go's poller does not tell, because it is not new.
 func (l *loop) tell(fd uintptr, events []syscall.EpollEvent) (more bool) {
-	n, err := syscall.EpollWait(int(fd), events, 0)
+	n, err := sockets.PollNow(fd, events)
 	if err != nil {
 		return err == syscall.EINTR
 	}
-	more = n == len(events)
+	more = n >= many
 	for _, e := range events[:n] {
-		if w := l.waiter(e); w != nil && w.ready() {
+		if w := l.waiter(e); w != nil && w.ready(e.Events) {
 			more = true
 		}
 	}
 	return more
+}
+
+// hides reports whether a read that did not fill its buffer may have left something that is not
+// new: the end of TCP, or what is behind urgent data. Urgent data stays an event until somebody
+// reads past it, so a socket is polled for it once; from then on every read may have left some.
+func (f *flow) hides(events uint32) bool {
+	if events&syscall.EPOLLPRI != 0 {
+		f.urgent = true
+		f.p.loop.control(syscall.EPOLL_CTL_MOD, f.src.fd, forMore, f.slot)
+	}
+	return f.urgent || events&^syscall.EPOLLIN != 0
 }
 
 // waiter is whom an event is for; nil if nobody waits any more.

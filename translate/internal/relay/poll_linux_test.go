@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ func countPolled(p *Poller) (n int) {
 	defer p.mu.Unlock()
 	for _, l := range p.loops {
 		l.mu.Lock()
-		n += len(l.slots) - len(l.free)
+		n += len(l.slots) - len(l.free) - 1 // its signal
 		l.mu.Unlock()
 	}
 	return n
@@ -54,7 +55,7 @@ type number struct {
 	more bool
 }
 
-func (n number) ready() bool {
+func (n number) ready(uint32) bool {
 	n.told(n.n)
 	return n.more
 }
@@ -111,8 +112,8 @@ func TestLoopTellsTheRightOne(t *testing.T) {
 	if tell(); !slices.Equal(told[1:], []int{2, 3}) && !slices.Equal(told[1:], []int{3, 2}) {
 		t.Errorf("told %v, want those who came", told[1:])
 	}
-	if len(l.slots) != 2 {
-		t.Errorf("%d places for 2", len(l.slots))
+	if len(l.slots) != 3 {
+		t.Errorf("%d places for 2 and the signal", len(l.slots))
 	}
 }
 
@@ -138,7 +139,7 @@ func TestLoopRefuses(t *testing.T) {
 	near, _ := wiretest.TCP(t)
 	fd := fdOf(t, near)
 	near.Close()
-	if _, err := l.add(fd, forInput, number{}); !errors.Is(err, syscall.EBADF) || len(l.slots) != len(l.free) {
+	if _, err := l.add(fd, forInput, number{}); !errors.Is(err, syscall.EBADF) || len(l.slots) != len(l.free)+1 {
 		t.Errorf("a closed socket: %v, %d of %d places free", err, len(l.free), len(l.slots))
 	}
 	l.close()
@@ -153,16 +154,140 @@ func TestLoopWaitsAtUrgentData(t *testing.T) {
 	drivers[0].run(t, inLines(), func(j *joined) {
 		j.talk(1)
 		sendUrgent(j, j.client.(*net.TCPConn))
-		l, events := j.pair.loop, make([]syscall.EpollEvent, 8)
-		for range 1000 {
-			if n, err := syscall.EpollWait(l.fd, events, 0); err != nil || n > 0 && events[0].Events&syscall.EPOLLIN == 0 {
-				j.Fatalf("told %x, %v", events[0].Events, err)
+		waits := 0
+		for events := make([]syscall.EpollEvent, 8); waits < 100; runtime.Gosched() {
+			n, err := sockets.PollNow(uintptr(j.pair.loop.fd), events)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		for l.tell(uintptr(l.fd), events) {
+			if waits++; n > 0 {
+				waits = 0
+			}
 		}
 		j.talk(1)
 	})
+}
+
+// byHand is a Pair whose flows are parked at a loop that tells only when it is asked.
+func byHand(t *testing.T, test func(j *joined, events []syscall.EpollEvent)) {
+	l, _ := newTestLoop(t)
+	d := drivers[0]
+	d.set = func(c *Config) {
+		c.Poller.loops = slices.Repeat([]*loop{l}, runtime.GOMAXPROCS(0))
+		crowded(c.Poller)
+	}
+	d.run(t, inLines(), func(j *joined) {
+		if !j.owned(parked) {
+			t.Fatal("the flows are not parked")
+		}
+		test(j, make([]syscall.EpollEvent, 8))
+		go l.run()
+	})
+}
+
+// heard waits until a loop has something, of which the bits of one event include bits.
+func heard(t *testing.T, l *loop, events []syscall.EpollEvent, bits uint32) syscall.EpollEvent {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); runtime.Gosched() {
+		n, err := sockets.PollNow(uintptr(l.fd), events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events[:n] {
+			if e.Events&bits == bits {
+				return e
+			}
+		}
+	}
+	t.Fatalf("never heard of %x", bits)
+	return syscall.EpollEvent{}
+}
+
+// What a read leaves is told by Go's poller if it came behind the events for which the flow
+// reads, and otherwise the events say so. A flow whose read has left nothing is not read again.
+func TestWhatAReadLeaves(t *testing.T) {
+	const in, end, urgent = syscall.EPOLLIN, syscall.EPOLLRDHUP, syscall.EPOLLPRI
+	finish := func(j *joined) { j.client.CloseWrite() }
+	oob := func(j *joined) {
+		sendUrgent(j, j.client.(*net.TCPConn))
+		say(j.client, "behind\n")
+	}
+	for _, test := range []struct {
+		name          string
+		before, after func(j *joined) // those events
+		bits          uint32
+		more          bool
+		rest          string
+	}{
+		{"nothing", nil, nil, in, false, ""},
+		{"an end", finish, nil, in | end, true, "bye\n"},
+		{"a later end", nil, finish, in, false, "bye\n"},
+		{"behind urgent data", oob, nil, in | urgent, true, "behind\n"},
+		{"behind later urgent data", nil, oob, in, false, "behind\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			byHand(t, func(j *joined, events []syscall.EpollEvent) {
+				l := j.pair.loop
+				outer, tell := newTestLoop(t) // in the place of Go's poller
+				news := 0
+				if _, err := outer.add(uintptr(l.fd), forSignal, number{told: func(int) { news++ }}); err != nil {
+					t.Fatal(err)
+				}
+				say(j.client, "one\n")
+				if test.before != nil {
+					test.before(j)
+				}
+				e := heard(t, l, events, test.bits)
+				tell()
+				news = 0
+				if test.after != nil {
+					test.after(j)
+					heard(t, l, events, in)
+					for news == 0 {
+						tell()
+					}
+				}
+				if more := l.waiter(e).ready(e.Events); more != test.more {
+					t.Errorf("there may be more: %v", more)
+				}
+				j.get(j.backend, "one\n")
+				for test.rest != "" && l.tell(uintptr(l.fd), events) {
+				}
+				j.get(j.backend, test.rest)
+			})
+		})
+	}
+}
+
+// A loop that always has something to tell lets others run, and those who wait in Go's poller:
+// without that they waited 10 ms, for thousands of rounds.
+func TestLoopLetsOthersRun(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var p Poller
+	defer p.Close()
+	near, far := wiretest.TCP(t)
+	io.WriteString(far, "never read")
+	var rounds atomic.Int64
+	l := p.pick()
+	slot, err := l.add(fdOf(t, near), forInput, number{more: true, told: func(int) { rounds.Add(1) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, other := wiretest.TCP(t)
+	const turns = 200
+	for b := make([]byte, 1); rounds.Load() < turns; {
+		before := rounds.Load()
+		for range turns {
+			other.Write(b)
+			if _, err := one.Read(b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := rounds.Load() - before; took > 10*turns {
+			t.Fatalf("%d rounds of the loop for %d reads", took, turns)
+		}
+	}
+	l.remove(slot, fdOf(t, near))
 }
 
 // A loop that always has something to tell ends when it is closed.
@@ -267,34 +392,4 @@ func TestPollerWithoutDescriptors(t *testing.T) {
 	if p.pick() == nil {
 		t.Error("no loop when there are descriptors again")
 	}
-}
-
-// What a source is watched for wakes the goroutine that owns its flow. Without that, a flow
-// was woken only to be parked, seconds later.
-func TestWatchWakes(t *testing.T) {
-	t.Parallel()
-	d := drivers[slices.IndexFunc(drivers, func(d driver) bool { return d.name == "poller-later" })]
-	d.run(t, inLines(), func(j *joined) {
-		l := j.pair.loop
-		holdLoop(l, func() { // nobody is parked any more
-			if l.timer != nil {
-				l.timer.Stop()
-			}
-			l.timer = time.NewTimer(time.Hour)
-		})
-		j.talk(busy)
-		polledIs(j, j.poller, 2)
-		holdLoop(l, func() {
-			fd := int(fdOf(t, j.client))
-			if err := syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_CORK, 1); err != nil {
-				t.Fatal(err)
-			}
-			say(j.client, "one\n")
-			j.client.CloseWrite() // in the same segment
-			j.get(j.backend, "one\n")
-		})
-		j.all(j.backend, "bye\n")
-		j.backend.Close()
-		j.over()
-	})
 }

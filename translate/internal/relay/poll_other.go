@@ -6,7 +6,6 @@ import "errors"
 
 const (
 	forInput = 0
-	forEnd   = 0
 	forLeft  = 0
 )
 
@@ -28,3 +27,5 @@ func (*loop) wakes(*flow) {}
 func (*loop) sleeps(*flow) {}
 
 func (*loop) isCrowded() bool { return true }
+
+func (*flow) hides(uint32) bool { return false }

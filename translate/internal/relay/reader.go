@@ -17,11 +17,6 @@ func (f *flow) run() {
 			case nothing:
 				f.rests()
 				return f.arm()
-			case some:
-				if f.complete() {
-					f.rests()
-					return f.arm()
-				}
 			}
 			f.yield()
 		}

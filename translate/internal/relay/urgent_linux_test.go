@@ -24,7 +24,7 @@ func sendUrgent(t testing.TB, c *net.TCPConn) {
 
 // A read stops at urgent data although there is more behind it.
 func urgentData(j *joined) {
-	j.talk(busy)
+	j.talk(talked)
 	for i := range 20 {
 		j.late(func() { // the flow reads only when all is there
 			say(j.client, "before\n")
