@@ -41,6 +41,7 @@ func (c *closingSide) isOver() bool { return c.lost || c.taken }
 // begin begins the end. How long it may take is fixed when it is first looked at.
 func (p *Pair) begin(afterInput bool) {
 	p.closing = &closing{poll: quickPoll}
+	p.attach()
 	for side := range p.sockets {
 		p.closing.onItsWay += int(p.flows[side].held.Load())
 		if afterInput {

@@ -18,8 +18,11 @@
 // other systems, and a socket that the system has no room to poll, have a goroutine for each
 // flow, always. Three others call in: the timer of the Pair, Shutdown and Cut.
 //
-// What Go's poller knows. It wakes a goroutine that waits for a socket, and the loops. A loop
-// that has more to do waits for its own signal first, because Go asks its poller only when
+// What Go's poller knows. It wakes a goroutine that waits for a socket, and the loops. Where both
+// flows of a Pair are parked its sockets are detached: they have left Go's poller, which
+// with what package net holds takes 1.7 KiB for the two, and an event more for each message.
+// They are attached again before a flow has a goroutine, and when the Pair ends. A loop that has
+// more to do waits for its own signal first, because Go asks its poller only when
 // nobody can run.
 //
 // What is locked. Pair.mu guards ends, deadlines and who may say what. socket.mu

@@ -120,8 +120,10 @@ func (d driver) run(t *testing.T, s *script, test func(j *joined)) {
 	polledIs(t, j.poller, 0)
 	j.poller.Close()
 	for side, near := range []net.Conn{nearClient, nearBackend} {
-		if _, err := sockets.Innermost(near).Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
-			t.Errorf("the connection of side %d is open: %v", side, err)
+		for name, conn := range map[string]net.Conn{"first": near, "own": j.pair.sockets[side].conn} {
+			if _, err := sockets.Innermost(conn).Write([]byte("x")); !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrClosed) {
+				t.Errorf("the %s connection of side %d is open: %v", name, side, err)
+			}
 		}
 	}
 }

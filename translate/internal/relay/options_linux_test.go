@@ -1,12 +1,9 @@
 package relay
 
 import (
-	"net"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/ws76/ws76/translate/internal/sockets"
 )
 
 // The backend of a Pair has keep-alive too, a second after the begin at the latest, whoever
@@ -28,7 +25,16 @@ func TestOptionsOfAPair(t *testing.T) {
 				} {
 					got := 0
 					for ; got != o.want && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-						got = option(t, j.pair.sockets[Backend].conn, o.level, o.option)
+						backend := &j.pair.sockets[Backend]
+						backend.mu.Lock() // or it is detached meanwhile
+						got = backend.base.Ask(func(fd uintptr) int {
+							value, err := syscall.GetsockoptInt(int(fd), o.level, o.option)
+							if err != nil {
+								t.Error(err)
+							}
+							return value
+						})
+						backend.mu.Unlock()
 					}
 					if got != o.want {
 						t.Errorf("%s is %d, want %d", name, got, o.want)
@@ -37,13 +43,4 @@ func TestOptionsOfAPair(t *testing.T) {
 			})
 		})
 	}
-}
-
-func option(t testing.TB, conn net.Conn, level, option int) (value int) {
-	t.Helper()
-	var err error
-	if closed := sockets.Raw(sockets.Innermost(conn)).Control(func(fd uintptr) { value, err = syscall.GetsockoptInt(int(fd), level, option) }); err != nil || closed != nil {
-		t.Fatal(err, closed)
-	}
-	return value
 }

@@ -55,6 +55,7 @@ func (f *flow) park() bool {
 	f.slot = slot
 	f.rests()
 	f.handOver()
+	f.p.detach()
 	return true
 }
 
@@ -75,9 +76,10 @@ func (f *flow) take() bool {
 	return true
 }
 
-// leave has the flow polled no more. A goroutine owns it from now on.
+// leave has the flow polled no more. A goroutine owns it from now on, which may wait.
 func (f *flow) leave() {
 	f.p.loop.remove(f.slot, f.src.fd)
+	f.p.attach()
 	if f.readErr == nil {
 		f.p.loop.wakes(f)
 	}

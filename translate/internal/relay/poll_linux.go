@@ -187,15 +187,14 @@ func (l *loop) sweep() {
 	}
 }
 
-// many is of how many sockets a loop hears at once when it asks again before it waits: while it
-// told those, others have got something.
-const many = 8
+// turn is after how many events a loop lets others run, and those who wait in Go's poller.
+const turn = 32
 
 // run has everybody told until the loop is closed. Go's poller tells that the set has
 // something new, once, and the callback never says that it has had enough: otherwise what
-// is told meanwhile would be forgotten. Where there is more that Go's poller does not tell, the
-// loop has it tell of the signal. Without that wait in between, Go would ask its poller only
-// every 10 ms, because the loop is never idle.
+// is told meanwhile would be forgotten. Where there may be more that Go's poller does not tell,
+// the loop asks again, and after a turn has Go's poller tell of the signal. Without that
+// wait in between, Go would ask its poller only every 10 ms, because the loop is never idle.
 func (l *loop) run() {
 	raw, err := l.file.SyscallConn()
 	if err != nil {
@@ -203,27 +202,35 @@ func (l *loop) run() {
 	}
 	events := make([]syscall.EpollEvent, 64)
 	raw.Read(func(fd uintptr) bool {
-		if l.tell(fd, events) {
-			sockets.Signal(l.signal)
+		for told := 0; !l.closed.Load(); {
+			n, more := l.tell(fd, events)
+			if !more {
+				break
+			}
+			if told += n; told >= turn {
+				sockets.Signal(l.signal)
+				break
+			}
 		}
 		return l.closed.Load()
 	})
 }
 
-// tell tells what one call of epoll_wait brings. It returns true if there may be more that
-// Go's poller does not tell, because it is not new.
-func (l *loop) tell(fd uintptr, events []syscall.EpollEvent) (more bool) {
+// tell tells what one call of epoll_wait brings: n events. It returns true if there may be
+// more that Go's poller does not tell, because it is not new, or because it came while several
+// were told: to ask again is cheaper than to wait.
+func (l *loop) tell(fd uintptr, events []syscall.EpollEvent) (n int, more bool) {
 	n, err := sockets.PollNow(fd, events)
 	if err != nil {
-		return err == syscall.EINTR
+		return 0, err == syscall.EINTR
 	}
-	more = n >= many
+	more = n > 1
 	for _, e := range events[:n] {
 		if w := l.waiter(e); w != nil && w.ready(e.Events) {
 			more = true
 		}
 	}
-	return more
+	return n, more
 }
 
 // hides reports whether a read that did not fill its buffer may have left something that is not

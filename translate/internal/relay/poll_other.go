@@ -28,4 +28,10 @@ func (*loop) sleeps(*flow) {}
 
 func (*loop) isCrowded() bool { return true }
 
+func (*Pair) detach() {}
+
+func (*Pair) attach() {}
+
+func (*socket) attach() {}
+
 func (*flow) hides(uint32) bool { return false }

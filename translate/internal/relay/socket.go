@@ -16,7 +16,7 @@ type socket struct {
 	p    *Pair
 	conn net.Conn
 	base *sockets.Conn // conn, or what is below it
-	fd   uintptr       // of a bare socket; valid until the Pair is done
+	fd   uintptr       // of a bare socket; valid until the Pair is done, but for detach
 
 	mu      sync.Mutex    // never held while somebody waits
 	freed   chan struct{} // closed when stalled ends; nil if nobody waits for that
@@ -25,15 +25,16 @@ type socket struct {
 
 	kept atomic.Bool // keepAlive has nothing to do
 
-	side    Side // these bytes stand together, for the memory of an idle Pair
-	bare    bool // conn is a socket, without TLS
-	stalled bool // somebody is finishing a write that did not fit
-	open    bool // a message is begun and not ended
-	broken  bool // a write failed: what followed would be taken for its rest
-	said    bool // the last words are out: nothing may follow
-	finDue  bool // but for their end of TCP, which waits until all is taken
-	ended   bool // our half of TCP
-	told    bool // the last words, whole
+	side     Side // these bytes stand together, for the memory of an idle Pair
+	bare     bool // conn is a socket, without TLS
+	detached bool // conn is not in Go's poller
+	stalled  bool // somebody is finishing a write that did not fit
+	open     bool // a message is begun and not ended
+	broken   bool // a write failed: what followed would be taken for its rest
+	said     bool // the last words are out: nothing may follow
+	finDue   bool // but for their end of TCP, which waits until all is taken
+	ended    bool // our half of TCP
+	told     bool // the last words, whole
 }
 
 // maxControl is how many bytes of control frames wait where it is not known
@@ -67,6 +68,8 @@ func baseOf(conn net.Conn) *sockets.Conn {
 // system calls.
 func (s *socket) keepAlive() {
 	if s.kept.CompareAndSwap(false, true) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.base.SetKeepAlive()
 	}
 }
@@ -240,6 +243,7 @@ func (s *socket) sayWaiting() {
 	switch {
 	case s.stalled || last && s.bye.Fin && !s.bare:
 		s.stalled = true
+		s.attach()
 		go s.sayRest(b[n:], last)
 	case last && s.bye.Fin:
 		s.base.CloseWrite()

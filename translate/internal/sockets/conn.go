@@ -176,6 +176,13 @@ func (c *Conn) write(p []byte) (n int, last time.Time, err error) {
 	return n, time.Now(), err
 }
 
+// SetReadDeadline sets the limit of a Read. It may be called at any time.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.Conn.SetReadDeadline(t)
+}
+
 // SetWriteDeadline sets the limit, for a Write that waits too.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
