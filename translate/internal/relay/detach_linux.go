@@ -7,7 +7,7 @@ import (
 )
 
 // detach takes the sockets of a Pair out of Go's poller, where both flows are parked: the
-// loop alone waits for them. It makes that sure by owning the flows meanwhile.
+// loop alone waits for them. It owns both flows meanwhile.
 func (p *Pair) detach() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -31,7 +31,7 @@ func (f *flow) hold() bool { return f.owner.CompareAndSwap(parked, polled) }
 func (s *socket) detach(f *flow) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.detached || s.stalled {
+	if s.detached || s.stalled || !s.base.CanDetach() {
 		return
 	}
 	fd, err := sockets.Dup(s.fd)
@@ -48,7 +48,8 @@ func (s *socket) detach(f *flow) {
 	f.slot, s.fd, s.detached = slot, fd, true
 }
 
-// attach undoes that, for a flow that may wait for either socket, or for the end.
+// attach puts the sockets into Go's poller again, for a flow that may wait for either, or for
+// the end.
 func (p *Pair) attach() {
 	for i := range p.sockets {
 		s := &p.sockets[i]
@@ -61,7 +62,7 @@ func (p *Pair) attach() {
 // attach must be called with mu held.
 func (s *socket) attach() {
 	if s.detached {
-		s.base.Attach()
+		s.p.config.Poller.isFull(s.base.Attach())
 		s.detached = false
 	}
 }

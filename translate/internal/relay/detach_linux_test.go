@@ -2,11 +2,14 @@ package relay
 
 import (
 	"io"
+	"net"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ws76/ws76/translate/wiretest"
 )
@@ -36,6 +39,18 @@ func TestDetach(t *testing.T) {
 			j.untilDetached()
 			j.talk(1)
 		},
+		"words that do not fit": func(j *joined) {
+			small(j.client)
+			s, all := &j.pair.sockets[Client], ""
+			for word := strings.Repeat("w", 64<<10) + "\n"; !s.isBusy(); all += word {
+				s.sayMessage([]byte(word))
+			}
+			if j.detached(Client) {
+				t.Error("a socket whose last write waits is detached")
+			}
+			j.get(j.client, all)
+			j.untilDetached()
+		},
 		"end": func(j *joined) {
 			j.pair.Shutdown()
 			if j.detached(Client) || j.detached(Backend) {
@@ -45,13 +60,16 @@ func TestDetach(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := -1
-			drivers[0].run(t, inLines(), func(j *joined) {
-				before = descriptors(t)
+			before, loops := descriptors(t), 2*runtime.GOMAXPROCS(0)
+			s := inLines()
+			s.handle = func(e Event) (a Action, ok bool) {
+				return Action{End: true, ToClient: &Say{Bytes: []byte("bye\n"), Fin: true}, ToBackend: &Say{Fin: true}}, e.Kind == Shutdown
+			}
+			drivers[0].run(t, s, func(j *joined) {
 				j.parked()
 				j.untilDetached()
-				if now := descriptors(t); now != before {
-					t.Errorf("%d descriptors, before %d", now, before)
+				if now := descriptors(t); now != before+loops+4 {
+					t.Errorf("%d descriptors, before %d, and %d of loops and 4 of connections", now, before, loops)
 				}
 				j.talk(talked)
 				if !j.detached(Client) || !j.detached(Backend) {
@@ -113,7 +131,40 @@ func TestDetachFails(t *testing.T) {
 	})
 }
 
-// Orders, stalls and messages that come while the sockets are detached and attached lose
+// An order that comes while nobody can take a flow is obeyed.
+func TestHandOver(t *testing.T) {
+	byHand(t, func(j *joined, _ []syscall.EpollEvent) {
+		f := &j.pair.flows[Client]
+		if !f.hold() {
+			t.Fatal("the flow is not parked")
+		}
+		f.wake(orderPark)
+		f.handOver()
+		for f.orders.Load() != 0 || f.owner.Load() != parked {
+			runtime.Gosched()
+		}
+	})
+}
+
+// What somebody else has put around a socket is not closed before the end.
+func TestDetachLeavesOthers(t *testing.T) {
+	type others struct{ *net.TCPConn }
+	d := drivers[0]
+	d.dial = func(t testing.TB, _ time.Duration) (net.Conn, far) {
+		near, far := wiretest.TCP(t)
+		return others{near}, far
+	}
+	d.run(t, inLines(), func(j *joined) {
+		j.parked()
+		j.pair.detach()
+		if j.detached(Client) || j.detached(Backend) {
+			t.Error("it is detached")
+		}
+		j.talk(1)
+	})
+}
+
+// Orders and messages that come while the sockets are detached and attached lose
 // nothing.
 func TestDetachWhileBusy(t *testing.T) {
 	t.Parallel()

@@ -43,8 +43,8 @@
 // What a flood costs others. A flow that never waits yields after 512 KiB, each message
 // counted as 1 KiB more: after 64 KiB of messages of 100 bytes, and after 16 KiB of those
 // shorter than 32 bytes. It does so if as many flows as there are processors (GOMAXPROCS)
-// carry so much: otherwise others have a processor, or a loop that yields after each round, and
-// to yield would wake one that idles.
+// carry so much: otherwise others have a processor, or a loop that lets others run after 32
+// events, and to yield would wake one that idles.
 //
 // Ends that hide. A read that does not fill its buffer has taken everything, but for the
 // end of TCP that came with it and for what is behind urgent data. The Poller's sets are

@@ -57,7 +57,6 @@ type flow struct {
 
 	// The owner's.
 	slot     uint32 // at the Pair's loop, while the flow is parked
-	urgent   bool   // the source has sent urgent data
 	alone    bool   // the source cannot be polled
 	idle     bool   // it is to be parked
 	dense    bool   // the last read found short messages
@@ -485,7 +484,7 @@ func (f *flow) end() {
 	if f.p.loop != nil {
 		f.p.loop.sleeps(f)
 	}
-	if f.src.base.IsStuck(err) {
+	if f.src.isStuck(err) {
 		f.p.writeFailed(f.src.side, err)
 	}
 	f.p.ended(Event{Kind: ReadEnded, Side: f.src.side, Err: err, Cut: cut})

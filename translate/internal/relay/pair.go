@@ -169,7 +169,7 @@ func (p *Pair) ended(e Event) {
 func (p *Pair) writeFailed(side Side, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	slow := isTimeout(err) || p.sockets[side].base.IsStuck(err)
+	slow := isTimeout(err) || p.sockets[side].isStuck(err)
 	switch {
 	case p.done:
 		return

@@ -52,7 +52,7 @@ func (f *flow) park() bool {
 		f.p.config.Poller.isFull(err)
 		return false
 	}
-	f.slot = slot
+	f.slot, f.quiet = slot, nil
 	f.rests()
 	f.handOver()
 	f.p.detach()
@@ -87,7 +87,8 @@ func (f *flow) leave() {
 }
 
 // ready is the Poller's. It carries what one read brings. A flow that would have to wait, or
-// that is over, goes on in a goroutine.
+// that is over, goes on in a goroutine. A read that did not fill its buffer may have left
+// something that is not new where there is an end of TCP or urgent data.
 func (f *flow) ready(events uint32) (more bool) {
 	if !f.owner.CompareAndSwap(parked, polled) {
 		return true // it is just being parked, or taken
@@ -99,7 +100,6 @@ func (f *flow) ready(events uint32) (more bool) {
 		go f.run()
 		return false
 	}
-	hides := f.hides(events)
 	f.handOver()
-	return found == full || found == some && hides
+	return found == full || found == some && events&^forData != 0
 }

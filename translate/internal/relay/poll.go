@@ -58,9 +58,9 @@ func (p *Poller) pick() *loop {
 	return p.loops[p.next%n]
 }
 
-// isFull reports what a socket was not polled for.
+// isFull reports why a socket is not polled, if it is not.
 func (p *Poller) isFull(err error) {
-	if p.Full != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, os.ErrClosed) {
+	if err != nil && p.Full != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, os.ErrClosed) {
 		p.full.Do(func() { p.Full(err) })
 	}
 }

@@ -12,14 +12,15 @@ import (
 
 // What a socket is polled for, besides a reset.
 const (
-	forInput  = forMore | syscall.EPOLLPRI
-	forMore   = syscall.EPOLLIN | syscall.EPOLLRDHUP      // of a source that has sent urgent data
-	forLeft   = syscall.EPOLLRDHUP | syscall.EPOLLONESHOT // told once
-	forSignal = syscall.EPOLLIN | 1<<31                   // EPOLLET
+	forData   = syscall.EPOLLIN
+	forInput  = forData | syscall.EPOLLRDHUP | syscall.EPOLLPRI // an end, and urgent data
+	forLeft   = syscall.EPOLLRDHUP | syscall.EPOLLONESHOT       // told once
+	forSignal = syscall.EPOLLIN | 1<<31                         // EPOLLET
 )
 
-// A loop is an epoll set and the goroutine that runs what it tells. Go's own set hears of
-// the same sockets, which is allowed, but hands on only what a Read or Write waits for.
+// A loop is an epoll set and the goroutine that runs what it tells. Go's own set has those
+// sockets too that are not detached, which is allowed, but hands on only what a Read or Write
+// waits for.
 type loop struct {
 	file   *os.File
 	fd     int
@@ -114,15 +115,17 @@ func (l *loop) remove(slot uint32, fd uintptr) {
 
 func (l *loop) close() {
 	l.mu.Lock()
-	l.closed.Store(true)
+	again := l.closed.Swap(true)
 	clear(l.slots)
 	l.mu.Unlock()
+	if again {
+		return
+	}
 	l.file.Close() // it waits for run, which may want mu
 	syscall.Close(int(l.signal))
 }
 
-// sweepEvery is how long a flow with a goroutine must do without it before it is parked, and
-// half of how long it may.
+// sweepEvery is half of how long a flow may keep a goroutine without a wait.
 const sweepEvery = time.Second
 
 // crowd is how many flows of a loop have a goroutine when a new one gets none: a fleet that
@@ -231,17 +234,6 @@ func (l *loop) tell(fd uintptr, events []syscall.EpollEvent) (n int, more bool) 
 		}
 	}
 	return n, more
-}
-
-// hides reports whether a read that did not fill its buffer may have left something that is not
-// new: the end of TCP, or what is behind urgent data. Urgent data stays an event until somebody
-// reads past it, so a socket is polled for it once; from then on every read may have left some.
-func (f *flow) hides(events uint32) bool {
-	if events&syscall.EPOLLPRI != 0 {
-		f.urgent = true
-		f.p.loop.control(syscall.EPOLL_CTL_MOD, f.src.fd, forMore, f.slot)
-	}
-	return f.urgent || events&^syscall.EPOLLIN != 0
 }
 
 // waiter is whom an event is for; nil if nobody waits any more.

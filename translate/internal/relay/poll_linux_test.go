@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -135,6 +136,7 @@ func TestLoopTellsAgain(t *testing.T) {
 
 // A closed socket and a closed loop are not polled, and leave nothing.
 func TestLoopRefuses(t *testing.T) {
+	before := descriptors(t)
 	l, _ := newTestLoop(t)
 	near, _ := wiretest.TCP(t)
 	fd := fdOf(t, near)
@@ -143,6 +145,9 @@ func TestLoopRefuses(t *testing.T) {
 		t.Errorf("a closed socket: %v, %d of %d places free", err, len(l.free), len(l.slots))
 	}
 	l.close()
+	if now := descriptors(t); now != before+1 {
+		t.Errorf("%d descriptors, before %d and one end of a connection", now, before)
+	}
 	other, _ := wiretest.TCP(t)
 	if _, err := l.add(fdOf(t, other), forInput, number{}); err != os.ErrClosed {
 		t.Errorf("a closed loop: %v", err)
@@ -260,7 +265,7 @@ func TestWhatAReadLeaves(t *testing.T) {
 }
 
 // A loop that always has something to tell lets others run, and those who wait in Go's poller:
-// without that they waited 10 ms, for thousands of rounds.
+// without that they waited 10 ms, for thousands of rounds each.
 func TestLoopLetsOthersRun(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var p Poller
@@ -274,18 +279,22 @@ func TestLoopLetsOthersRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	one, other := wiretest.TCP(t)
-	const turns = 200
-	for b := make([]byte, 1); rounds.Load() < turns; {
-		before := rounds.Load()
-		for range turns {
+	go io.Copy(one, one)
+	for rounds.Load() == 0 {
+		runtime.Gosched()
+	}
+	const questions = 200
+	before := rounds.Load()
+	for b := make([]byte, 1); rounds.Load() == before; {
+		for range questions {
 			other.Write(b)
-			if _, err := one.Read(b); err != nil {
+			if _, err := other.Read(b); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if took := rounds.Load() - before; took > 100*turns {
-			t.Fatalf("%d rounds of the loop for %d reads", took, turns)
-		}
+	}
+	if took := rounds.Load() - before; took > 10*turn*questions {
+		t.Errorf("%d rounds of the loop for %d answers", took, questions)
 	}
 	l.remove(slot, fdOf(t, near))
 }
@@ -313,6 +322,46 @@ func TestLoopEnds(t *testing.T) {
 	<-told
 	l.close()
 	<-over
+}
+
+// A flow that has waited, for the other side or for more of a large message, keeps its
+// goroutine until it has not waited between two sweeps.
+func TestSweep(t *testing.T) {
+	large := strings.Repeat("x", 2*maxRest)
+	for name, wait := range map[string]func(j *joined){
+		"stall": func(j *joined) {
+			j.stall("first\n")()
+			j.get(j.backend, "first\n")
+		},
+		"large message": func(j *joined) {
+			say(j.client, large)
+			for j.pair.flows[Client].waits.Load() == 0 {
+				runtime.Gosched()
+			}
+			say(j.client, "\n")
+			j.get(j.backend, large+"\n")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			drivers[0].run(t, inLines(), func(j *joined) {
+				l, f := j.pair.loop, &j.pair.flows[Client]
+				sweep := func() {
+					l.sweep()
+					l.mu.Lock()
+					l.timer.Stop()
+					l.mu.Unlock()
+				}
+				j.parked()
+				sweep()
+				wait(j)
+				if sweep(); f.owner.Load() != running || f.orders.Load() != 0 {
+					t.Error("a flow that has waited is parked")
+				}
+				sweep()
+				j.parked()
+			})
+		})
+	}
 }
 
 // There is a loop for each processor, as their number is now.

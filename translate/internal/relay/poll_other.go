@@ -5,6 +5,7 @@ package relay
 import "errors"
 
 const (
+	forData  = 0
 	forInput = 0
 	forLeft  = 0
 )
@@ -33,5 +34,3 @@ func (*Pair) detach() {}
 func (*Pair) attach() {}
 
 func (*socket) attach() {}
-
-func (*flow) hides(uint32) bool { return false }

@@ -74,7 +74,15 @@ func (s *socket) keepAlive() {
 	}
 }
 
-// sendQueue is base's. A bare socket needs no lock: nobody closes it before the Pair is done.
+// isStuck is base's.
+func (s *socket) isStuck(err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.base.IsStuck(err)
+}
+
+// sendQueue is base's. A bare socket needs no lock: it is asked while the Pair ends, when
+// the socket is neither closed nor detached.
 func (s *socket) sendQueue() int {
 	if s.bare && s.base.IsTCP() {
 		return sockets.QueueNow(s.fd)
@@ -270,6 +278,7 @@ func (s *socket) sayRest(b []byte, last bool) {
 	s.free()
 	s.mu.Unlock()
 	s.p.look()
+	s.p.detach()
 }
 
 // endHalf ends our half of TCP. TLS gives its last record five seconds, so it

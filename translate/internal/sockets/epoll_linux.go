@@ -30,6 +30,6 @@ func NewSignal() (uintptr, error) {
 // Signal is an event for an edge-triggered epoll set that has the descriptor. Nobody need
 // read it.
 func Signal(fd uintptr) {
-	one := [8]byte{1}
-	syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(&one)), uintptr(len(one)))
+	one := uint64(1)
+	syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
 }
