@@ -53,6 +53,7 @@ func TestDetach(t *testing.T) {
 		},
 		"end": func(j *joined) {
 			j.pair.Shutdown()
+			j.pair.detach() // whoever has parked a flow
 			if j.detached(Client) || j.detached(Backend) {
 				t.Error("the sockets of a Pair that ends are detached")
 			}
