@@ -2,7 +2,6 @@ package translate_test
 
 import (
 	"io"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -10,18 +9,10 @@ import (
 
 	"github.com/ws76/ws76/legacy"
 	"github.com/ws76/ws76/translate"
+	"github.com/ws76/ws76/translate/wiretest"
 )
 
-func descriptors(t testing.TB) int {
-	t.Helper()
-	list, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(list) - 1 // of the directory itself
-}
-
-// A connection is two sockets and two goroutines of the gateway, and when it is
+// A connection is two sockets and at most two goroutines of the gateway, and when it is
 // over nothing.
 func TestCostOfAConnection(t *testing.T) {
 	r := newRig(t)
@@ -29,12 +20,12 @@ func TestCostOfAConnection(t *testing.T) {
 	c, b := r.open(both[0]) // so the gateway serves, and has its own descriptors; it stays open
 	c.say("\x00up\xff")
 	b.get(text("up"))
-	files, goroutines := descriptors(t), runtime.NumGoroutine()
+	files, goroutines := wiretest.Descriptors(t), runtime.NumGoroutine()
 	check := func(pairs int) {
 		t.Helper()
 		want := files + 4*pairs // two are the peers'
-		eventually(t, func() bool { return descriptors(t) == want && runtime.NumGoroutine() <= goroutines+2*pairs }, func() any {
-			return []any{"descriptors, goroutines:", descriptors(t), runtime.NumGoroutine(), "want", want, goroutines + 2*pairs}
+		eventually(t, func() bool { return wiretest.Descriptors(t) == want && runtime.NumGoroutine() <= goroutines+2*pairs }, func() any {
+			return []any{"descriptors, goroutines:", wiretest.Descriptors(t), runtime.NumGoroutine(), "want", want, goroutines + 2*pairs}
 		})
 	}
 	var peers []io.Closer
@@ -142,7 +133,7 @@ func TestAbortedConnectionsLeaveNothing(t *testing.T) {
 	}
 	r := newRig(t)
 	go r.backend.serve()
-	files, goroutines := descriptors(t), runtime.NumGoroutine()
+	files, goroutines := wiretest.Descriptors(t), runtime.NumGoroutine()
 	work := make(chan int)
 	var workers sync.WaitGroup
 	for range 32 {
@@ -159,9 +150,9 @@ func TestAbortedConnectionsLeaveNothing(t *testing.T) {
 	workers.Wait()
 	files, goroutines = files+2*runtime.GOMAXPROCS(0), goroutines+runtime.GOMAXPROCS(0) // the loops of the Poller
 	eventually(t, func() bool {
-		return descriptors(t) <= files && runtime.NumGoroutine() <= goroutines && len(r.gw.Stats().Open) == 0
+		return wiretest.Descriptors(t) <= files && runtime.NumGoroutine() <= goroutines && len(r.gw.Stats().Open) == 0
 	}, func() any {
-		return []any{"descriptors, goroutines:", descriptors(t), runtime.NumGoroutine(), "want", files, goroutines, running()}
+		return []any{"descriptors, goroutines:", wiretest.Descriptors(t), runtime.NumGoroutine(), "want", files, goroutines, running()}
 	})
 	s := r.gw.Stats()
 	var opened, closed, refused int64

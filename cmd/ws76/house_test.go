@@ -90,7 +90,7 @@ var rooms = map[string]room{
 	"translate/internal/rawhead": {265, []string{module + "/modern"}},
 	"translate/internal/relay":   {1723, []string{module + "/translate/internal/sockets"}},
 	"translate/internal/sockets": {632, nil},
-	"translate/wiretest":         {210, nil},
+	"translate/wiretest":         {219, nil},
 	"translate/proxies":          {226, nil},
 
 	"cmd/ws76": {985, []string{

@@ -2,6 +2,7 @@ package wiretest
 
 import (
 	"net"
+	"os"
 	"testing"
 )
 
@@ -50,4 +51,14 @@ func TCP(t testing.TB) (near, far *net.TCPConn) {
 		accepted.Close()
 	})
 	return dialled.(*net.TCPConn), accepted.(*net.TCPConn)
+}
+
+// Descriptors is how many this process holds. It needs Linux.
+func Descriptors(t testing.TB) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all) - 1 // of the directory itself
 }

@@ -3,7 +3,6 @@ package relay
 import (
 	"io"
 	"net"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -13,16 +12,6 @@ import (
 
 	"github.com/ws76/ws76/translate/wiretest"
 )
-
-// descriptors counts those of the process.
-func descriptors(t testing.TB) int {
-	t.Helper()
-	all, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(all)
-}
 
 // A Pair that is parked has two descriptors, which Go's poller does not know, and Go's poller
 // knows them again when a flow has a goroutine, or when the Pair ends.
@@ -61,7 +50,7 @@ func TestDetach(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before, loops := descriptors(t), 2*runtime.GOMAXPROCS(0)
+			before, loops := wiretest.Descriptors(t), 2*runtime.GOMAXPROCS(0)
 			s := inLines()
 			s.handle = func(e Event) (a Action, ok bool) {
 				return Action{End: true, ToClient: &Say{Bytes: []byte("bye\n"), Fin: true}, ToBackend: &Say{Fin: true}}, e.Kind == Shutdown
@@ -69,7 +58,7 @@ func TestDetach(t *testing.T) {
 			drivers[0].run(t, s, func(j *joined) {
 				j.parked()
 				j.untilDetached()
-				if now := descriptors(t); now != before+loops+4 {
+				if now := wiretest.Descriptors(t); now != before+loops+4 {
 					t.Errorf("%d descriptors, before %d, and %d of loops and 4 of connections", now, before, loops)
 				}
 				j.talk(talked)
@@ -103,13 +92,13 @@ func TestDetachFails(t *testing.T) {
 		f.src.mu.Lock()
 		f.src.attach()
 		f.src.mu.Unlock()
-		before, fd := descriptors(t), f.src.fd
+		before, fd := wiretest.Descriptors(t), f.src.fd
 		without := func(set func(), reset func()) {
 			t.Helper()
 			set()
 			f.src.detach(f)
 			reset()
-			if now := descriptors(t); now != before || f.src.fd != fd || j.detached(Client) {
+			if now := wiretest.Descriptors(t); now != before || f.src.fd != fd || j.detached(Client) {
 				t.Errorf("%d descriptors of %d, the socket has %d, before %d", now, before, f.src.fd, fd)
 			}
 		}

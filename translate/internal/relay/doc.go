@@ -20,7 +20,7 @@
 //
 // What Go's poller knows. It wakes a goroutine that waits for a socket, and the loops. Where both
 // flows of a Pair are parked its sockets are detached: they have left Go's poller, which
-// with what package net holds takes 1.7 KiB for the two, and an event more for each message.
+// with what package net holds takes 1.6 KiB for the two, and an event more for each message.
 // They are attached again before a flow has a goroutine, and when the Pair ends. A loop that has
 // more to do waits for its own signal first, because Go asks its poller only when
 // nobody can run.
@@ -43,8 +43,8 @@
 // What a flood costs others. A flow that never waits yields after 512 KiB, each message
 // counted as 1 KiB more: after 64 KiB of messages of 100 bytes, and after 16 KiB of those
 // shorter than 32 bytes. It does so if as many flows as there are processors (GOMAXPROCS)
-// carry so much: otherwise others have a processor, or a loop that lets others run after 32
-// events, and to yield would wake one that idles.
+// carry so much: otherwise others have a processor, and to yield would wake one that idles.
+// A loop lets others run after as much, each event counted as 16 KiB more.
 //
 // Ends that hide. A read that does not fill its buffer has taken everything, but for the
 // end of TCP that came with it and for what is behind urgent data. The Poller's sets are

@@ -24,10 +24,11 @@ const (
 	// pressedCall is lastCall where the flow had to wait for the other side: the
 	// kernels may take 200 ms to see that a window has opened.
 	pressedCall = 300 * time.Millisecond
-	// budget is how much a flow that never waits carries before it yields, in bytes, and as
-	// if each message had perMessage bytes more.
+	// budget is how much a flow that never waits carries before it yields, and a loop before
+	// it lets others run, in bytes, and as if each message and each event had so many more.
 	budget     = 512 << 10
 	perMessage = 1 << 10
+	perEvent   = 16 << 10
 	// A read of messages shorter than short, on an average, is more than the budget by
 	// itself: one that finds such is followed by reads of shortRead at most.
 	short     = 32

@@ -83,7 +83,6 @@ func (f *flow) leave() {
 	if f.readErr == nil {
 		f.p.loop.wakes(f)
 	}
-	f.spent = 0
 }
 
 // ready is the Poller's. It carries what one read brings. A flow that would have to wait, or
@@ -94,6 +93,8 @@ func (f *flow) ready(events uint32) (more bool) {
 		return true // it is just being parked, or taken
 	}
 	found := f.turn(f.src.fd)
+	f.p.loop.carried += f.spent
+	f.spent = 0
 	if found == trouble || f.in != nil {
 		f.owner.Store(running)
 		f.leave()

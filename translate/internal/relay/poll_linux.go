@@ -26,6 +26,8 @@ type loop struct {
 	fd     int
 	signal uintptr // an event for the loop itself
 
+	carried int // of the budget, since others could run; run's
+
 	mu     sync.Mutex
 	slots  []place
 	free   []uint32    // slots that nobody has
@@ -190,13 +192,10 @@ func (l *loop) sweep() {
 	}
 }
 
-// turn is after how many events a loop lets others run, and those who wait in Go's poller.
-const turn = 32
-
 // run has everybody told until the loop is closed. Go's poller tells that the set has
 // something new, once, and the callback never says that it has had enough: otherwise what
 // is told meanwhile would be forgotten. Where there may be more that Go's poller does not tell,
-// the loop asks again, and after a turn has Go's poller tell of the signal. Without that
+// the loop asks again, and after a budget has Go's poller tell of the signal. Without that
 // wait in between, Go would ask its poller only every 10 ms, because the loop is never idle.
 func (l *loop) run() {
 	raw, err := l.file.SyscallConn()
@@ -205,12 +204,8 @@ func (l *loop) run() {
 	}
 	events := make([]syscall.EpollEvent, 64)
 	raw.Read(func(fd uintptr) bool {
-		for told := 0; !l.closed.Load(); {
-			n, more := l.tell(fd, events)
-			if !more {
-				break
-			}
-			if told += n; told >= turn {
+		for l.carried = 0; l.tell(fd, events) && !l.closed.Load(); {
+			if l.carried >= budget {
 				sockets.Signal(l.signal)
 				break
 			}
@@ -219,21 +214,22 @@ func (l *loop) run() {
 	})
 }
 
-// tell tells what one call of epoll_wait brings: n events. It returns true if there may be
-// more that Go's poller does not tell, because it is not new, or because it came while several
-// were told: to ask again is cheaper than to wait.
-func (l *loop) tell(fd uintptr, events []syscall.EpollEvent) (n int, more bool) {
+// tell tells what one call of epoll_wait brings. It returns true if there may be more that
+// Go's poller does not tell, because it is not new, or because it came while several were
+// told: to ask again is cheaper than to wait.
+func (l *loop) tell(fd uintptr, events []syscall.EpollEvent) (more bool) {
 	n, err := sockets.PollNow(fd, events)
 	if err != nil {
-		return 0, err == syscall.EINTR
+		return err == syscall.EINTR
 	}
+	l.carried += n * perEvent
 	more = n > 1
 	for _, e := range events[:n] {
 		if w := l.waiter(e); w != nil && w.ready(e.Events) {
 			more = true
 		}
 	}
-	return n, more
+	return more
 }
 
 // waiter is whom an event is for; nil if nobody waits any more.

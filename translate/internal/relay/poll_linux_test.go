@@ -136,7 +136,7 @@ func TestLoopTellsAgain(t *testing.T) {
 
 // A closed socket and a closed loop are not polled, and leave nothing.
 func TestLoopRefuses(t *testing.T) {
-	before := descriptors(t)
+	before := wiretest.Descriptors(t)
 	l, _ := newTestLoop(t)
 	near, _ := wiretest.TCP(t)
 	fd := fdOf(t, near)
@@ -145,7 +145,7 @@ func TestLoopRefuses(t *testing.T) {
 		t.Errorf("a closed socket: %v, %d of %d places free", err, len(l.free), len(l.slots))
 	}
 	l.close()
-	if now := descriptors(t); now != before+1 {
+	if now := wiretest.Descriptors(t); now != before+1 {
 		t.Errorf("%d descriptors, before %d and one end of a connection", now, before)
 	}
 	other, _ := wiretest.TCP(t)
@@ -256,7 +256,7 @@ func TestWhatAReadLeaves(t *testing.T) {
 					t.Errorf("there may be more: %v", more)
 				}
 				j.get(j.backend, "one\n")
-				for told := test.rest != ""; told; _, told = l.tell(uintptr(l.fd), events) {
+				for test.rest != "" && l.tell(uintptr(l.fd), events) {
 				}
 				j.get(j.backend, test.rest)
 			})
@@ -297,12 +297,42 @@ func TestLoopLetsOthersRun(t *testing.T) {
 	if took > 300*questions {
 		t.Errorf("%d rounds of the loop for %d answers", took, questions)
 	}
-	for end := time.Now().Add(time.Minute); rounds.Load() <= before+took+3*turn; runtime.Gosched() {
+	for end := time.Now().Add(time.Minute); rounds.Load() <= before+took+100; runtime.Gosched() {
 		if time.Now().After(end) {
 			t.Fatal("the loop does not go on")
 		}
 	}
 	l.remove(slot, fdOf(t, near))
+}
+
+// A flow has the same budget in a loop: others run, and those who wait in Go's poller, when it has
+// carried so much.
+func TestLoopBudget(t *testing.T) {
+	for name, of := range map[string]struct {
+		message    string
+		turn, most int
+	}{
+		"messages":       {"as fast as it goes, in messages that are not so short\n", 4 * readSize, 4 * readSize},
+		"long messages":  {strings.Repeat("as fast as it goes, ", 100) + "\n", 2 * budget, 2 * (budget + readSize)},
+		"short messages": {"as fast as it goes\n", 2 * shortRead, readSize + shortRead},
+	} {
+		t.Run(name, func(t *testing.T) {
+			drivers[0].run(t, patiently(counting)(), func(j *joined) {
+				j.parked()
+				j.untilDetached()
+				l := j.pair.loop
+				l.mu.Lock() // nobody hears of it before enough has come
+				j.flood(of.message, of.turn, of.most, func() {
+					for same, last := 0, 0; same < 20; time.Sleep(5 * time.Millisecond) {
+						now := j.pair.sockets[Client].received()
+						if same++; now != last || now == 0 {
+							same, last = 0, now
+						}
+					}
+				}, l.mu.Unlock)
+			})
+		})
+	}
 }
 
 // A loop that always has something to tell ends when it is closed.

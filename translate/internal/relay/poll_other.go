@@ -11,7 +11,7 @@ const (
 )
 
 // A loop is what this system does not have.
-type loop struct{}
+type loop struct{ carried int }
 
 func newLoop() (*loop, error) { return nil, errors.ErrUnsupported }
 

@@ -16,7 +16,7 @@ type socket struct {
 	p    *Pair
 	conn net.Conn
 	base *sockets.Conn // conn, or what is below it
-	fd   uintptr       // of a bare socket; valid until the Pair is done, but for detach
+	fd   uintptr       // of a bare socket; valid until the Pair is done; detach makes it another
 
 	mu      sync.Mutex    // never held while somebody waits
 	freed   chan struct{} // closed when stalled ends; nil if nobody waits for that
@@ -74,7 +74,7 @@ func (s *socket) keepAlive() {
 	}
 }
 
-// isStuck is base's.
+// isStuck is base's, which must not be detached or attached meanwhile.
 func (s *socket) isStuck(err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -278,7 +278,7 @@ func (s *socket) sayRest(b []byte, last bool) {
 	s.free()
 	s.mu.Unlock()
 	s.p.look()
-	s.p.detach()
+	s.p.detach() // which passed a stalled socket over
 }
 
 // endHalf ends our half of TCP. TLS gives its last record five seconds, so it

@@ -37,30 +37,35 @@ func counting() *script {
 // that finds them. A turn is about so much.
 func budgetForEachTurn(message string, turn, most int) func(*joined) {
 	return func(j *joined) {
-		codec := j.up.(*turnCodec)
-		flow := &j.pair.flows[Client]
-		hold := make(chan struct{})
 		pause := &j.pair.sockets[Backend]
-		if err := pause.claim(); err != nil { // the flow stands still until there is enough to come
+		if err := pause.claim(); err != nil {
 			j.Fatal(err)
 		}
-		text := strings.Repeat(message, 2*j.holds/len(message))
-		go func() {
-			defer close(hold)
-			io.WriteString(j.client, text)
-		}()
-		j.suspends(Backend)
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-		go io.Copy(io.Discard, j.backend)
+		j.flood(message, turn, most, func() { j.suspends(Backend) }, func() { pause.release(false, nil) })
+	}
+}
+
+// flood sends what the flow, which stands still already, carries when enough of it has come.
+func (j *joined) flood(message string, turn, most int, comes, release func()) {
+	codec := j.up.(*turnCodec)
+	flow := &j.pair.flows[Client]
+	hold := make(chan struct{})
+	text := strings.Repeat(message, 2*j.holds/len(message))
+	go func() {
+		defer close(hold)
+		io.WriteString(j.client, text)
+	}()
+	comes()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	go io.Copy(io.Discard, j.backend)
+	codec.turn.Add(1)
+	release()
+	for flow.bytes.Load() < int64(len(text)) {
 		codec.turn.Add(1)
-		pause.release(false, nil)
-		for flow.bytes.Load() < int64(len(text)) {
-			codec.turn.Add(1)
-			runtime.Gosched()
-		}
-		<-hold
-		if codec.max > most || codec.turn.Load() < int64(len(text)/turn) {
-			j.Errorf("%d bytes in a turn of %d, want at most %d", codec.max, codec.turn.Load(), most)
-		}
+		runtime.Gosched()
+	}
+	<-hold
+	if codec.max > most || codec.turn.Load() < int64(len(text)/turn) {
+		j.Errorf("%d bytes in a turn of %d, want at most %d", codec.max, codec.turn.Load(), most)
 	}
 }

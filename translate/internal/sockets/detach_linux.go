@@ -44,7 +44,7 @@ func (c *Conn) Attach() error {
 	var err error
 	if a.SetDeadline(time.Time{}) != nil { // os.NewFile does not say why
 		p := &patient{attached: a}
-		c.Conn, c.raw = p, patientRaw{p}
+		c.Conn, c.raw = p, patientRaw{c.raw, p}
 		err = os.NewSyscallError("epoll_ctl", syscall.ENOSPC)
 	}
 	if c.until != nil {
@@ -123,33 +123,27 @@ func (p *patient) set(deadline *time.Time, t time.Time) error {
 	return nil
 }
 
+// patientRaw is the RawConn of a patient socket.
+type patientRaw struct {
+	syscall.RawConn
+	p *patient
+}
+
+func (r patientRaw) Read(do func(fd uintptr) bool) error  { return r.wait(do, &r.p.read) }
+func (r patientRaw) Write(do func(fd uintptr) bool) error { return r.wait(do, &r.p.write) }
+
 // wait calls do until it returns true, or the deadline comes.
-func (p *patient) wait(do func(fd uintptr) bool, deadline *time.Time) error {
-	raw, err := p.SyscallConn()
+func (r patientRaw) wait(do func(fd uintptr) bool, deadline *time.Time) (err error) {
 	for done := false; err == nil && !done; {
-		p.mu.Lock()
+		r.p.mu.Lock()
 		late := !deadline.IsZero() && !time.Now().Before(*deadline)
-		p.mu.Unlock()
+		r.p.mu.Unlock()
 		if late {
 			return os.ErrDeadlineExceeded
 		}
-		if err = raw.Control(func(fd uintptr) { done = do(fd) }); !done {
+		if err = r.Control(func(fd uintptr) { done = do(fd) }); !done {
 			time.Sleep(lookEvery)
 		}
 	}
 	return err
-}
-
-// patientRaw is the RawConn of a patient socket.
-type patientRaw struct{ p *patient }
-
-func (r patientRaw) Read(do func(fd uintptr) bool) error  { return r.p.wait(do, &r.p.read) }
-func (r patientRaw) Write(do func(fd uintptr) bool) error { return r.p.wait(do, &r.p.write) }
-
-func (r patientRaw) Control(do func(fd uintptr)) error {
-	raw, err := r.p.SyscallConn()
-	if err != nil {
-		return err
-	}
-	return raw.Control(do)
 }
