@@ -14,9 +14,10 @@
 // flows of a Pair have the same loop. A flow that waits for anything else, the other side or
 // more of a large message, or that is over, gets a goroutine, which waits in Go's poller; when
 // it has not done so for a second or two, it is parked at the Poller again. A new flow begins
-// with a goroutine, too, unless many have one: most short connections are never polled. TLS,
-// other systems, and a socket that the system has no room to poll, have a goroutine for each
-// flow, always. Three others call in: the timer of the Pair, Shutdown and Cut.
+// with a goroutine, too, unless many have one, for 16 reads or a second or two: most short
+// connections are never polled. TLS, other systems, and a socket that the system has no room to
+// poll, have a goroutine for each flow, always. Three others call in: the timer of the Pair,
+// Shutdown and Cut.
 //
 // What Go's poller knows. It wakes a goroutine that waits for a socket, and the loops. Where both
 // flows of a Pair are parked its sockets are detached: they have left Go's poller, which

@@ -35,6 +35,9 @@ const (
 	shortRead = 16 << 10
 )
 
+// steadyReads is after how many reads a flow that never waited is parked.
+const steadyReads = 16
+
 // past is a deadline that ends a wait.
 var past = time.Unix(1, 0)
 
@@ -386,6 +389,14 @@ func (f *flow) attend() {
 
 func (f *flow) partingIsOver() bool { return f.parting != nil && f.parting.left <= 0 }
 
+// isSteady reports whether the flow is to be parked at once: it has read so often that its
+// connection is not a short one, and has waited for nothing but its source. One that has is
+// left to the sweep, because to attach its sockets and detach them again costs a few messages.
+func (f *flow) isSteady() bool {
+	f.idle = f.reads.Load() >= steadyReads && f.waits.Load() == 0 && f.canPark()
+	return f.idle
+}
+
 // obey looks at the orders. A bare socket that has nothing, and did not have to wait,
 // has nothing on its way.
 func (f *flow) obey(stalled bool) {
@@ -397,7 +408,7 @@ func (f *flow) obey(stalled bool) {
 		}
 	}
 	f.stop = f.stop || orders&orderStop != 0
-	f.idle = orders&orderPark != 0
+	f.idle = f.idle || orders&orderPark != 0
 }
 
 // part says the last words of the gateway's own end, behind what had come.

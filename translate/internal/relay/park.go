@@ -10,11 +10,9 @@ const (
 // start gives the flow its first owner: a goroutine, where few flows have one, because most
 // connections that are short are over before it would be parked.
 func (f *flow) start() {
-	crowded := !f.alone && f.p.loop.isCrowded()
-	if f.alone || crowded {
+	if f.alone {
 		f.src.keepAlive()
-	}
-	if crowded && len(f.rest) == 0 && f.park() {
+	} else if len(f.rest) == 0 && f.p.loop.isCrowded() && f.park() {
 		return
 	}
 	if !f.alone {
@@ -30,10 +28,14 @@ func (f *flow) start() {
 func (f *flow) wake(order uint32) {
 	f.orders.Or(order)
 	if f.take() {
-		go f.run()
 		return
 	}
 	f.src.conn.SetReadDeadline(past)
+}
+
+// canPark reports whether the flow waits for nothing but its source.
+func (f *flow) canPark() bool {
+	return !f.alone && f.in == nil && f.parting == nil && !f.ended() && f.orders.Load() == 0
 }
 
 // park leaves the flow to the Poller, if it waits for nothing but its source. It is polled
@@ -41,14 +43,14 @@ func (f *flow) wake(order uint32) {
 // goroutine for good.
 func (f *flow) park() bool {
 	f.idle = false
-	if f.alone || f.in != nil || f.parting != nil || f.ended() || f.orders.Load() != 0 {
+	if !f.canPark() {
 		return false
 	}
+	f.src.keepAlive() // a steady flow comes before the sweep
 	slot, err := f.p.loop.add(f.src.fd, forInput, f)
 	f.p.loop.sleeps(f)
 	if err != nil {
 		f.alone = true
-		f.src.keepAlive()
 		f.p.config.Poller.isFull(err)
 		return false
 	}
@@ -62,27 +64,27 @@ func (f *flow) park() bool {
 // handOver gives a flow to the Poller, or to a goroutine, if there are orders.
 func (f *flow) handOver() {
 	f.owner.Store(parked)
-	if f.orders.Load() != 0 && f.take() {
-		go f.run()
+	if f.orders.Load() != 0 {
+		f.take()
 	}
 }
 
-// take takes a flow that is parked from the Poller.
-func (f *flow) take() bool {
-	if !f.owner.CompareAndSwap(parked, running) {
-		return false
+// take takes a flow that is parked from the Poller, and gives it a goroutine.
+func (f *flow) take() (taken bool) {
+	if taken = f.owner.CompareAndSwap(parked, running); taken {
+		f.leave()
 	}
-	f.leave()
-	return true
+	return taken
 }
 
-// leave has the flow polled no more. A goroutine owns it from now on, which may wait.
+// leave has the flow polled no more: a goroutine owns it from now on, which may wait.
 func (f *flow) leave() {
 	f.p.loop.remove(f.slot, f.src.fd)
 	f.p.attach()
 	if f.readErr == nil {
 		f.p.loop.wakes(f)
 	}
+	go f.run()
 }
 
 // ready is the Poller's. It carries what one read brings. A flow that would have to wait, or
@@ -93,12 +95,10 @@ func (f *flow) ready(events uint32) (more bool) {
 		return true // it is just being parked, or taken
 	}
 	found := f.turn(f.src.fd)
-	f.p.loop.carried += f.spent
-	f.spent = 0
+	f.p.loop.carried, f.spent = f.p.loop.carried+f.spent, 0
 	if found == trouble || f.in != nil {
 		f.owner.Store(running)
 		f.leave()
-		go f.run()
 		return false
 	}
 	f.handOver()

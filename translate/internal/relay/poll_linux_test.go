@@ -400,6 +400,67 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// A new flow keeps its goroutine for as many reads as a short connection needs, and is parked
+// then without a sweep; not if it has waited.
+func TestSteady(t *testing.T) {
+	for name, waits := range map[string]int64{"never waited": 0, "waited": 1} {
+		t.Run(name, func(t *testing.T) {
+			drivers[1].run(t, inLines(), func(j *joined) {
+				l, up, down := j.pair.loop, &j.pair.flows[Client], &j.pair.flows[Backend]
+				l.mu.Lock()
+				l.timer.Stop() // it does not sweep
+				l.mu.Unlock()
+				up.waits.Add(waits)
+				for down.reads.Load() < steadyReads-1 {
+					j.talk(1)
+					if up.owner.Load() != running || down.owner.Load() != running {
+						t.Fatalf("parked after %d and %d reads", up.reads.Load(), down.reads.Load())
+					}
+				}
+				j.talk(1)
+				for down.owner.Load() != parked {
+					time.Sleep(time.Millisecond)
+				}
+				for waits == 0 && up.owner.Load() != parked {
+					time.Sleep(time.Millisecond)
+				}
+				j.talk(steadyReads)
+				if owner := up.owner.Load(); waits != 0 && owner != running {
+					t.Errorf("the owner of a flow that has waited is %d", owner)
+				}
+				if !j.pair.sockets[Backend].kept.Load() {
+					t.Error("the backend of a flow that was parked before a sweep has no keep-alive")
+				}
+				if waits == 0 {
+					j.untilDetached()
+				}
+			})
+		})
+	}
+}
+
+// A flow that cannot be parked is not steady: it waits for its source, and does not look again
+// and again.
+func TestSteadyCanPark(t *testing.T) {
+	for name, set := range map[string]func(*flow){
+		"can be parked":          func(*flow) {},
+		"the gateway's own end":  func(f *flow) { f.parting = new(parting) },
+		"orders":                 func(f *flow) { f.orders.Store(orderParting) },
+		"an unfinished message":  func(f *flow) { f.in = new([readSize]byte) },
+		"over":                   func(f *flow) { f.readErr = io.EOF },
+		"without a Poller":       func(f *flow) { f.alone = true },
+		"young":                  func(f *flow) { f.reads.Store(steadyReads - 1) },
+		"waits for other things": func(f *flow) { f.waits.Store(1) },
+	} {
+		f := new(flow)
+		f.reads.Store(steadyReads)
+		set(f)
+		if got, want := f.isSteady(), name == "can be parked"; got != want || f.idle != want {
+			t.Errorf("%s: steady %v, to be parked %v, want %v", name, got, f.idle, want)
+		}
+	}
+}
+
 // There is a loop for each processor, as their number is now.
 func TestPollerFollowsProcessors(t *testing.T) {
 	var p Poller

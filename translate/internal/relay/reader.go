@@ -16,7 +16,7 @@ func (f *flow) run() {
 				return true
 			case nothing:
 				f.rests()
-				return f.arm()
+				return f.arm() || f.isSteady()
 			}
 			f.yield()
 		}
@@ -50,11 +50,9 @@ func (f *flow) begin() {
 
 // noteEnd notes how a read ended.
 func (f *flow) noteEnd(err error) {
-	switch {
-	case err == nil:
-	case isTimeout(err):
+	if isTimeout(err) {
 		f.timedOut()
-	default:
+	} else if err != nil {
 		f.readErr = err
 	}
 }
