@@ -88,7 +88,7 @@ var rooms = map[string]room{
 	"translate/internal/forward": {257, nil},
 	"translate/internal/plain":   {534, []string{module + "/translate/internal/forward", module + "/modern"}},
 	"translate/internal/rawhead": {265, []string{module + "/modern"}},
-	"translate/internal/relay":   {1723, []string{module + "/translate/internal/sockets"}},
+	"translate/internal/relay":   {1721, []string{module + "/translate/internal/sockets"}},
 	"translate/internal/sockets": {632, nil},
 	"translate/wiretest":         {219, nil},
 	"translate/proxies":          {226, nil},

@@ -166,9 +166,16 @@ func (f *flow) yield() {
 		f.hogs = true
 		hogs.Add(1)
 	}
-	if int(hogs.Load()) >= runtime.GOMAXPROCS(0) {
+	letOthersRun()
+}
+
+// letOthersRun lets others run if hogs may have every processor, and reports whether it did.
+func letOthersRun() bool {
+	areMany := int(hogs.Load()) >= runtime.GOMAXPROCS(0)
+	if areMany {
 		runtime.Gosched()
 	}
+	return areMany
 }
 
 // rests notes that the flow waits, or is over.
@@ -389,12 +396,11 @@ func (f *flow) attend() {
 
 func (f *flow) partingIsOver() bool { return f.parting != nil && f.parting.left <= 0 }
 
-// isSteady reports whether the flow is to be parked at once: it has read so often that its
+// isSteady reports whether the flow should be parked at once: it has read so often that its
 // connection is not a short one, and has waited for nothing but its source. One that has is
 // left to the sweep, because to attach its sockets and detach them again costs a few messages.
 func (f *flow) isSteady() bool {
-	f.idle = f.reads.Load() >= steadyReads && f.waits.Load() == 0 && f.canPark()
-	return f.idle
+	return f.reads.Load() >= steadyReads && f.waits.Load() == 0 && f.canPark()
 }
 
 // obey looks at the orders. A bare socket that has nothing, and did not have to wait,

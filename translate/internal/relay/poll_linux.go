@@ -197,6 +197,7 @@ func (l *loop) sweep() {
 // is told meanwhile would be forgotten. Where there may be more that Go's poller does not tell,
 // the loop asks again, and after a budget has Go's poller tell of the signal. Without that
 // wait in between, Go would ask its poller only every 10 ms, because the loop is never idle.
+// Where hogs never let Go be idle, the wait would be as long, so the loop yields as they do.
 func (l *loop) run() {
 	raw, err := l.file.SyscallConn()
 	if err != nil {
@@ -204,8 +205,8 @@ func (l *loop) run() {
 	}
 	events := make([]syscall.EpollEvent, 64)
 	raw.Read(func(fd uintptr) bool {
-		for l.carried = 0; l.tell(fd, events) && !l.closed.Load(); {
-			if l.carried >= budget {
+		for l.carried = 0; l.tell(fd, events) && !l.closed.Load(); l.carried %= budget {
+			if l.carried >= budget && !letOthersRun() {
 				sockets.Signal(l.signal)
 				break
 			}

@@ -4,11 +4,7 @@ package relay
 
 import "errors"
 
-const (
-	forData  = 0
-	forInput = 0
-	forLeft  = 0
-)
+const forData, forInput, forLeft = 0, 0, 0
 
 // A loop is what this system does not have.
 type loop struct{ carried int }

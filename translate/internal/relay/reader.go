@@ -16,7 +16,8 @@ func (f *flow) run() {
 				return true
 			case nothing:
 				f.rests()
-				return f.arm() || f.isSteady()
+				f.idle = f.isSteady()
+				return f.arm() || f.idle
 			}
 			f.yield()
 		}

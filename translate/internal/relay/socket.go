@@ -273,10 +273,7 @@ func (s *socket) sayRest(b []byte, last bool) {
 	if last && s.bye.Fin {
 		s.endHalf(err != nil)
 	}
-	s.mu.Lock()
-	s.broken = s.broken || err != nil
-	s.free()
-	s.mu.Unlock()
+	s.release(s.open, err)
 	s.p.look()
 	s.p.detach() // which passed a stalled socket over
 }
