@@ -45,7 +45,8 @@
 // counted as 1 KiB more: after 64 KiB of messages of 100 bytes, and after 16 KiB of those
 // shorter than 32 bytes. It does so if as many flows as there are processors (GOMAXPROCS)
 // carry so much: otherwise others have a processor, and to yield would wake one that idles.
-// A loop lets others run after as much, each event counted as 16 KiB more.
+// A loop lets others run after as much, each event counted as 16 KiB more: it waits until Go's
+// poller tells it to go on, or yields where such flows keep every processor.
 //
 // Ends that hide. A read that does not fill its buffer has taken everything, but for the
 // end of TCP that came with it and for what is behind urgent data. The Poller's sets are
