@@ -48,9 +48,9 @@ var contract = []struct {
 	{"a slow end, bytes", plain, false, slowEnd, false},
 	{"cut", patiently(inLines), false, cutEndsEverything, false},
 	{"late input", inLines, false, lateInput, false},
-	{"a budget for each turn", patiently(counting), false, budgetForEachTurn("as fast as it goes, in messages that are not so short\n", 4*readSize, 12*readSize), true},
-	{"a budget for each turn of long messages", patiently(counting), false, budgetForEachTurn(strings.Repeat("as fast as it goes, ", 1<<10)+"\n", 2*budget, 4*(budget+readSize)), true},
-	{"a budget for each turn of short messages", patiently(counting), false, budgetForEachTurn("as fast as it goes\n", 2*shortRead, readSize+shortRead), true},
+	{"a budget for each turn", patiently(counting), false, budgetForEachTurn("as fast as it goes, in messages that are not so short\n", 4*readSize, 2*readSize), true},
+	{"a budget for each turn of long messages", patiently(counting), false, budgetForEachTurn(strings.Repeat("as fast as it goes, ", 1<<10)+"\n", 2*budget, budget+readSize), true},
+	{"a budget for each turn of short messages", patiently(counting), false, budgetForEachTurn("as fast as it goes\n", 2*shortRead, readSize), true},
 }
 
 func TestContract(t *testing.T) {
